@@ -7,9 +7,9 @@
 
 namespace penstock::sys {
 
-ExitStatus ExitStatus::from_siginfo(int si_code, int si_status) {
-  if (si_code == CLD_EXITED) return exited(si_status);
-  return killed(si_status, si_code == CLD_DUMPED);
+ExitStatus ExitStatus::from_siginfo(int how, int value) {
+  if (how == CLD_EXITED) return exited(value);
+  return killed(value, how == CLD_DUMPED);
 }
 
 std::string ExitStatus::sentence() const {

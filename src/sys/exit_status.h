@@ -9,8 +9,8 @@ class ExitStatus {
  public:
   static ExitStatus exited(int code) { return ExitStatus(code, 0, false); }
   static ExitStatus killed(int signal, bool core = false) { return ExitStatus(0, signal, core); }
-  // From the si_code and si_status of waitid(2).
-  static ExitStatus from_siginfo(int si_code, int si_status);
+  // From the code and status of waitid(2)'s siginfo.
+  static ExitStatus from_siginfo(int how, int value);
 
   bool success() const { return signal_ == 0 && code_ == 0; }
   bool was_killed() const { return signal_ != 0; }
