@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "sys/file.h"
+#include "sys/files.h"
 
 namespace penstock::sys {
 

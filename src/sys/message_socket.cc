@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "sys/file.h"
+#include "sys/files.h"
 
 namespace penstock::sys {
 

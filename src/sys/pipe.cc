@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "sys/file.h"
+#include "sys/files.h"
 
 namespace penstock::sys {
 

@@ -6,7 +6,7 @@
 #include <cerrno>
 
 #include "base/error.h"
-#include "sys/file.h"
+#include "sys/files.h"
 
 namespace penstock::sys {
 
