@@ -72,7 +72,8 @@ TEST_P(PumpSizes, PassesEveryByteInOrderAndHoldsTheLast64KiB) {
   });
   std::string got;
   std::thread reader([&] { got = read_everything(); });
-  turn_until(Pump::Phase::drained);
+  // With nothing to hold there is nothing to wait for.
+  turn_until(text.empty() ? Pump::Phase::finished : Pump::Phase::drained);
   writer.join();
   EXPECT_LE(pump_->bytes_out(), text.size() > kHeldBytes ? text.size() - kHeldBytes : 0);
   pump_->release();
