@@ -293,7 +293,10 @@ void Run::evaluate() {
     fail(Outcome::Kind::payload_failed, spooled_->error());
     return;
   }
-  if (command_started_ && gate_ && command().pid != 0 && !verdict_given_) describe_gate();
+  if (gate_ && command_started_ && !described_ && command().pid != 0) {
+    described_ = true;
+    describe_gate();
+  }
 
   const Verdict verdict = upstream_verdict();
   if (verdict.kind == Verdict::Kind::bad) {

@@ -157,6 +157,7 @@ class Run {
   sys::Timer stall_timer_;
   bool failure_settled_ = false;
   bool left_behind_checked_ = false;
+  bool described_ = false;  // with all pids
 };
 
 }  // namespace penstock::pipeline

@@ -45,9 +45,10 @@ bool is_ignored(int signal) {
   return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-SignalFd::SignalFd(std::initializer_list<int> signals) {
-  const sigset_t set = set_of(signals);
-  fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+SignalFd::SignalFd(std::initializer_list<int> signals) : SignalFd(set_of(signals)) {}
+
+SignalFd::SignalFd(const sigset_t& signals) {
+  fd_.reset(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw Error::from_errno("make a signalfd");
   fd_ = moved_high(std::move(fd_));
 }

@@ -22,6 +22,7 @@ class SignalFd {
  public:
   // The signals must be blocked already.
   explicit SignalFd(std::initializer_list<int> signals);
+  explicit SignalFd(const sigset_t& signals);
   int fd() const { return fd_.get(); }
   // The next pending one, or nothing.
   std::optional<int> next() const;
