@@ -25,6 +25,10 @@ size_t Arguments::index(std::string_view name) const {
   return static_cast<size_t>(found - options_.begin());
 }
 
+bool Arguments::knows(std::string_view name) const {
+  return std::ranges::any_of(options_, [&](const Option& o) { return name == o.name; });
+}
+
 bool Arguments::has(std::string_view name) const {
   return slots_[index(name)].given;
 }

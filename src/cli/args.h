@@ -39,6 +39,9 @@ class Arguments {
   // No time limit of ours needs to be longer: about 31 years, and it can be added to any clock.
   static constexpr std::chrono::seconds kLongest{1'000'000'000};
 
+  // Whether the command has such an option: for code that reads a group of options for several
+  // commands. All the others below must only be asked for what the command has.
+  bool knows(std::string_view name) const;
   // Whether the option was on the command line.
   bool has(std::string_view name) const;
   // As given, else the table's default, else nothing. The others below do the same and convert.

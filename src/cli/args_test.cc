@@ -32,6 +32,11 @@ TEST(Arguments, GiveDefaultsOfTheTable) {
   EXPECT_TRUE(process({"--stall-after", "30"}).has("stall-after"));
 }
 
+TEST(Arguments, KnowWhatTheCommandHas) {
+  EXPECT_TRUE(process({}).knows("close-fds"));
+  EXPECT_FALSE(process({}).knows("keep-fds"));
+}
+
 TEST(Arguments, PickTranslatesInAnyCase) {
   auto on_error = [](const Arguments& given) {
     return given.pick<OnError>("on-error", {{"Retry", OnError::retry},

@@ -194,7 +194,7 @@ constexpr auto kRun =
                         "out, time"},
          kKeepFds, kCgroup, kPipeSize, kKillGrace, kKillWith, kCaptureStderr, kEarlyEnd);
 
-constexpr Command kCommands[] = {
+constexpr auto kCommands = std::to_array<Command>({
     {.id = CommandId::prepare,
      .name = "prepare",
      .group = Group::sender,
@@ -349,7 +349,7 @@ constexpr Command kCommands[] = {
      .about = "Shows the overview, or what penstock COMMAND --help shows.",
      .positional = "COMMAND",
      .positional_required = false},
-};
+});
 
 }  // namespace
 

@@ -140,11 +140,15 @@ void Parser::store(const Option& option, std::string_view text) {
 // The value stands in the next word, unless that looks like an option; a lone "-" does not.
 void Parser::store_next(const Option& option) {
   const std::string needs = cat(dashed(option), " needs a value: ", option.value_name);
-  if (at_ == words_.size()) return later(needs);
+  if (at_ == words_.size()) {
+    later(needs);
+    return;
+  }
   const std::string_view next = words_[at_];
   if (next.starts_with('-') && next != "-") {
-    return later(cat(needs, ", but ", quoted(next),
-                     " follows; a value that begins with - is written --", option.name, "=VALUE"));
+    later(cat(needs, ", but ", quoted(next), " follows; a value that begins with - is written --",
+              option.name, "=VALUE"));
+    return;
   }
   ++at_;
   store(option, next);
