@@ -24,7 +24,7 @@ class Injection {
 
  private:
   sys::Directory jobs_;
-  std::string stem_;  // fspl-UUID.fspl
+  std::string name_;
   NewFile file_;
 };
 

@@ -41,6 +41,8 @@ struct Turn {
   std::vector<ScannedJob> rivals;
 
   bool is_conflict() const { return !rivals.empty(); }
+  // "job 7: fspl-a.fspl and fspl-b.fspl both carry this number and differ; …". For a conflict.
+  std::string conflict_sentence() const;
 };
 
 struct Gap {
@@ -80,7 +82,8 @@ class JobSet {
  private:
   using Jobs = std::set<ScannedJob, bool (*)(const ScannedJob&, const ScannedJob&)>;
   Jobs jobs_{by_number};
-  std::unordered_map<std::string, Jobs::iterator> by_name_;
+  // The keys are the names inside jobs_, whose nodes stay where they are.
+  std::unordered_map<std::string_view, Jobs::iterator> by_name_;
 };
 
 }  // namespace penstock::spool

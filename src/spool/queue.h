@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,10 @@ class Queue {
   std::optional<SequenceLock> lock(std::chrono::nanoseconds limit = {}) const;
   // Throws Error if there is no jobs/ or it cannot be read.
   JobDirectory jobs() const { return JobDirectory(jobs_path()); }
+
+  // What queue-set-next does, under the lock: creates or repairs nextseq (D16). Forgets the run
+  // record first, since its range would count jobs as done that are skipped now.
+  static void set_next(const SequenceLock& lock, uint64_t number);
 
   struct InitOptions {
     bool append_only = false;   // only DIR and DIR/jobs: no lock, no nextseq

@@ -19,11 +19,10 @@ enum class OnError { retry, remove, leave, quarantine };
 
 struct JobInFlight {
   uint64_t number = 0;
-  std::string file;  // its name in jobs/
-  uint64_t device = 0;
-  uint64_t inode = 0;
+  std::string file;    // its name in jobs/
+  uint64_t inode = 0;  // no device: its number may be another one after a reboot
   uint32_t attempt = 1;
-  // To be set, and written, just before nextseq moves past it: from then on the file is to go.
+  // To be set, and written, just before nextseq moves past it, if its file is to go then.
   bool done = false;
 
   bool operator==(const JobInFlight&) const = default;

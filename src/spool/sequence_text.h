@@ -17,7 +17,7 @@ inline constexpr size_t kMaxSequenceBytes = 4096;
 // are accepted, further lines not looked at. Nothing for anything else.
 std::optional<uint64_t> parse_sequence(std::string_view text);
 
-// "is empty", "holds "abc", which is not a number": the rest of a sentence about a file for which
+// 'is empty', 'holds "abc", not a number': the rest of a sentence about a file for which
 // parse_sequence() has nothing.
 std::string sequence_problem(std::string_view text);
 
@@ -36,10 +36,10 @@ struct SequenceStep {
   bool operator==(const SequenceStep&) const = default;
 };
 
-// The calls that make a file of `size` bytes which begins with `text` hold `number`. Whatever
-// prefix of them has happened, and whatever part of it a power cut has kept, the file reads as the
-// old number or as the new one (docs/design/spool.md); if the old text had no newline it may also
-// read as no number at all, never as a third.
-std::vector<SequenceStep> commit_steps(std::string_view text, uint64_t size, uint64_t number);
+// The calls that make a file of `size` bytes hold `number`: one write and one sync from any number
+// to the next. Whatever prefix of them has happened, and whatever part of it a power cut has kept,
+// the file reads as the old number or as the new one (docs/design/spool.md); if the old text had no
+// newline it may also read as no number at all, never as a third.
+std::vector<SequenceStep> commit_steps(uint64_t size, uint64_t number);
 
 }  // namespace penstock::spool

@@ -35,7 +35,12 @@ void Directory::for_each_name(const std::function<void(const char*)>& visit) con
 }
 
 void Directory::sync() const {
-  sync_file(fd_.get(), printable(path_));
+  for (;;) {
+    if (::fsync(fd_.get()) == 0) return;
+    // EINVAL: a file system (some of those over a network) that has no such thing for directories.
+    if (errno == EINVAL) return;
+    if (errno != EINTR) throw Error::from_errno(cat("fsync ", printable(path_)));
+  }
 }
 
 std::optional<struct stat> Directory::status(const std::string& name, Links links) const {
@@ -74,6 +79,19 @@ void Directory::link(int fd, const std::string& name) const {
   const std::string source = cat("/proc/self/fd/", fd);
   if (::linkat(AT_FDCWD, source.c_str(), fd_.get(), name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
     throw Error::from_errno(cat("link ", printable(path_), "/", printable(name)));
+  }
+}
+
+void Directory::link_name(const std::string& from, const Directory& target,
+                          const std::string& to) const {
+  if (::linkat(fd_.get(), from.c_str(), target.fd(), to.c_str(), 0) != 0) {
+    throw Error::from_errno(cat("link ", printable(target.path()), "/", printable(to)));
+  }
+}
+
+void Directory::make_symlink(const std::string& destination, const std::string& name) const {
+  if (::symlinkat(destination.c_str(), fd_.get(), name.c_str()) != 0) {
+    throw Error::from_errno(cat("symlink ", printable(path_), "/", printable(name)));
   }
 }
 

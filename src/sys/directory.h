@@ -42,6 +42,10 @@ class Directory {
   // Gives the open, unnamed (or named elsewhere) file `fd` the name `name`, which must not exist
   // yet.
   void link(int fd, const std::string& name) const;
+  // A second name for the file (or the link itself) `from`; fails with EEXIST where `to` is taken.
+  void link_name(const std::string& from, const Directory& target, const std::string& to) const;
+  // Fails with EEXIST where the name is taken.
+  void make_symlink(const std::string& destination, const std::string& name) const;
   // Atomic; replaces what has the new name.
   void rename(const std::string& from, const std::string& to) const;
   // Atomic; fails with EEXIST where the new name is taken. (Where the file system cannot refuse by
