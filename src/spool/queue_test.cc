@@ -116,7 +116,7 @@ TEST_F(QueueTest, D17_AMissingNumberIsNotTakenForOne) {
 
 TEST_F(QueueTest, D16_SetNextRepairsAndForgetsTheLastRun) {
   Queue::init(dir_, {});
-  for (const char* broken : {"abc\n", "", nullptr}) {
+  for (const char* broken : std::initializer_list<const char*>{"abc\n", "", nullptr}) {
     ::unlink(queue_.sequence_path().c_str());
     if (broken != nullptr) write_file(queue_.sequence_path(), broken);
     const auto lock = queue_.lock();

@@ -103,7 +103,9 @@ TEST_F(SequenceFileTest, D16_IsRepairedByWriting) {
 TEST_F(SequenceFileTest, D18_KeepsModeOwnerAndLinks) {
   write_file(scratch_.path("real"), "5\n");
   ::chmod(scratch_.path("real").c_str(), 0600);
-  if (::geteuid() == 0) ASSERT_EQ(::chown(scratch_.path("real").c_str(), 1, 2), 0);
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::chown(scratch_.path("real").c_str(), 1, 2), 0);
+  }
   ASSERT_EQ(::symlink("real", file().c_str()), 0);
   const auto before = *sys::status_of_path(scratch_.path("real"));
   SequenceFile::open_or_create(locked()).write(100000);

@@ -80,7 +80,7 @@ RC_GTEST_PROP(CommitSteps, NoPowerCutLeavesAThirdNumber, ()) {
   for (const std::string& content : power_cuts(before, steps)) {
     const auto number = parse_sequence(content);
     const bool none_is_fine = back.empty();
-    RC_ASSERT(number == old_number || number == new_number || (none_is_fine && !number));
+    RC_ASSERT((number == old_number || number == new_number || (none_is_fine && !number)));
   }
 }
 
@@ -134,7 +134,9 @@ TEST(ParseSequence, AgreesWithFspl) {
     const Outcome theirs = shell("fspl prepare-get-next -s " + scratch.path("sf"));
     const auto ours = parse_sequence(text);
     EXPECT_EQ(theirs.status == 0, ours.has_value()) << text;
-    if (ours) EXPECT_EQ(theirs.out, std::to_string(*ours) + "\n") << text;
+    if (ours) {
+      EXPECT_EQ(theirs.out, std::to_string(*ours) + "\n") << text;
+    }
   }
 }
 
