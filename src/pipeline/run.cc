@@ -339,7 +339,7 @@ void Run::evaluate() {
   } else if (command_is_over && pump_ && !pump_->sink_gone() && !stall_timer_.is_set()) {
     // Its input is still read by somebody, or nobody has noticed yet that it is not.
     moved_at_last_look_ = pump_->bytes_out() + pump_->bytes_in();
-    stall_timer_.set(options_.stall_after);
+    if (options_.stall_after > 0ms) stall_timer_.set(options_.stall_after);
   }
 }
 

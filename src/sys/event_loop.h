@@ -57,7 +57,8 @@ class Watch {
   Callback callback_;
 };
 
-// Calls back once, `after` from now, unless destroyed or set anew before. Costs nothing until it is set.
+// Calls back once, `after` from now, unless destroyed or set anew before. Costs nothing until it is
+// set.
 class Timer {
  public:
   Timer(EventLoop& loop, std::function<void()> callback)

@@ -1,17 +1,15 @@
 #include "work/drain.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "spool/injection.h"
 #include "spool/quarantine.h"
-#include "sys/files.h"
 #include "sys/process.h"
+#include "work/same_content.h"
 
 namespace penstock::work {
 
@@ -23,7 +21,9 @@ namespace {
 // How often one and the same number may turn out to be another file at its turn before we give up.
 constexpr int kMostChanges = 5;
 
-std::string title(const ScannedJob& job) { return cat("job ", job.number, " (", printable(job.name), ")"); }
+std::string title(const ScannedJob& job) {
+  return cat("job ", job.number, " (", printable(job.name), ")");
+}
 
 std::string listed(const std::vector<ScannedJob>& jobs) {
   constexpr size_t kMost = 5;
@@ -83,8 +83,9 @@ void Drain::lock_queue() {
     throw RunFailure(FailureKind::no_queue, error.message());
   }
   if (!lock_) {
-    throw RunFailure(FailureKind::busy, cat(printable(queue_.dir()), " is busy: ",
-                                            spool::describe_holder(queue_.sequence_path())));
+    throw RunFailure(
+        FailureKind::busy,
+        cat(printable(queue_.dir()), " is busy: ", spool::describe_holder(queue_.sequence_path())));
   }
   // The keeper will hold it, too: it lasts as long as the last process of a job.
   engine_.keeper.hold(lock_->fd());
@@ -118,10 +119,12 @@ void Drain::scan() {
   end_.skipped = scanner_->skipped();
 }
 
-// Files of jobs that were done before, whose removal was interrupted or undone, go; other old ones are told about.
+// Files of jobs that were done before, whose removal was interrupted or undone, go; other old ones
+// are told about.
 void Drain::recover() {
   for (const std::string& name : spool::sweep_temporaries(queue_, Timestamp::now())) {
-    Log::info(cat("removed ", printable(name), ", a temporary file that somebody left more than a day ago"));
+    Log::info(cat("removed ", printable(name),
+                  ", a temporary file that somebody left more than a day ago"));
   }
   if (!sequence_ || interruption_->has_come()) return;
   const std::vector<ScannedJob> old = set_.older_than(next_);
@@ -130,20 +133,23 @@ void Drain::recover() {
     auto opened = jobs_->open(job.name);
     const auto* file = std::get_if<spool::JobFile>(&opened);
     if (file == nullptr || !(file->id == job.id)) continue;
-    candidates.push_back({.name = job.name, .number = job.number, .id = job.id, .changed = file->changed});
+    candidates.push_back(
+        {.name = job.name, .number = job.number, .id = job.id, .changed = file->changed});
   }
-  const spool::Recovery recovery =
-      spool::recover(last_record_, {.next = next_, .sequence_inode = sequence_->inode(), .boot = sys::boot_id()},
-                     std::move(candidates));
+  const spool::Recovery recovery = spool::recover(
+      last_record_, {.next = next_, .sequence_inode = sequence_->inode(), .boot = sys::boot_id()},
+      std::move(candidates));
   for (const spool::OldJob& job : recovery.remove) {
-    Log::info(cat("removed ", printable(job.name), ": job ", job.number, " was done by an earlier run"));
+    Log::info(
+        cat("removed ", printable(job.name), ": job ", job.number, " was done by an earlier run"));
     remove({.name = job.name, .number = job.number, .id = job.id});
   }
   if (!recovery.remove.empty()) jobs_->sync();
   record_.range = own_range_;
 
   std::vector<ScannedJob> left;
-  for (const spool::OldJob& job : recovery.report) left.push_back({.name = job.name, .number = job.number, .id = job.id});
+  for (const spool::OldJob& job : recovery.report)
+    left.push_back({.name = job.name, .number = job.number, .id = job.id});
   if (left.empty()) return;
   if (settings_.remove_old) {
     for (const ScannedJob& job : left) {
@@ -151,8 +157,9 @@ void Drain::recover() {
       remove(job);
     }
   } else {
-    Log::info(cat(left.size(), left.size() == 1 ? " file is" : " files are", " older than the next number ", next_,
-                  " and will never run: ", listed(left), " (--remove-old removes them)"));
+    Log::info(cat(left.size(), left.size() == 1 ? " file is" : " files are",
+                  " older than the next number ", next_, " and will never run: ", listed(left),
+                  " (--remove-old removes them)"));
   }
 }
 
@@ -169,7 +176,9 @@ std::optional<spool::Turn> Drain::next_turn() {
     by_time_.pop_back();
     return turn;
   }
-  auto same = [this](const ScannedJob& a, const ScannedJob& b) { return same_content(a, b); };
+  auto same = [this](const ScannedJob& a, const ScannedJob& b) {
+    return same_content(*jobs_, a, b);
+  };
   spool::Turn turn = set_.at(next_, same);
   if (!turn.job && !turn.is_conflict() && settings_.rescan) {
     // It may have come meanwhile (D36).
@@ -179,8 +188,9 @@ std::optional<spool::Turn> Drain::next_turn() {
   progress_->set_jobs(end_.done, end_.done + set_.size());
   if (turn.is_conflict()) {
     throw RunFailure(FailureKind::bad_data,
-                     cat("job ", next_, " is there ", turn.rivals.size(), " times with different content: ",
-                         listed(turn.rivals), "; none of them runs before the wrong ones are moved out of ",
+                     cat("job ", next_, " is there ", turn.rivals.size(),
+                         " times with different content: ", listed(turn.rivals),
+                         "; none of them runs before the wrong ones are moved out of ",
                          printable(queue_.jobs_path())));
   }
   if (!turn.job) return std::nullopt;
@@ -205,7 +215,8 @@ void Drain::run_and_commit(const spool::Turn& turn) {
     // The scan saw another file there (D10): what is there now is looked at afresh.
     Log::info(cat(title(job), " ", reason, "; looking again"));
     if (++changed_in_a_row_ > kMostChanges) {
-      throw RunFailure(FailureKind::bad_data, cat(title(job), " changes each time it is looked at"));
+      throw RunFailure(FailureKind::bad_data,
+                       cat(title(job), " changes each time it is looked at"));
     }
     set_.remove(job.name);
     if (sequence_ && settings_.rescan) scan();
@@ -228,7 +239,8 @@ void Drain::run_and_commit(const spool::Turn& turn) {
                               .attempt = record_.job->attempt,
                               .started =
                                   [&] {
-                                    if (const auto after = job_after(job)) scanner_->look_ahead(*after);
+                                    if (const auto after = job_after(job))
+                                      scanner_->look_ahead(*after);
                                   }},
                              std::move(*opened));
   switch (end.kind) {
@@ -248,7 +260,7 @@ void Drain::run_and_commit(const spool::Turn& turn) {
 }
 
 void Drain::commit_done(const spool::Turn& turn) {
-  advance_past(*turn.job);
+  advance_past(*turn.job, settings_.never_delete ? FileAfter::stays : FileAfter::goes);
   if (!settings_.never_delete) remove_all(turn);
   set_.remove(turn.job->name);
 }
@@ -257,7 +269,8 @@ void Drain::commit_failed(const spool::Turn& turn, const JobEnd& end) {
   const ScannedJob& job = *turn.job;
   std::string line = cat(title(job), " failed: ", end.sentence);
   if (end.may_have_been_applied) {
-    line += cat("; job ", job.number, ": the command exited 0 before that; it may have been applied");
+    line +=
+        cat("; job ", job.number, ": the command exited 0 before that; it may have been applied");
   }
   if (end.stuck) throw RunFailure(FailureKind::job_failed, cat(line, "; ", *end.stuck));
 
@@ -266,24 +279,28 @@ void Drain::commit_failed(const spool::Turn& turn, const JobEnd& end) {
   if (policy == OnError::quarantine && attempt < settings_.max_attempts) policy = OnError::retry;
   switch (policy) {
     case OnError::retry:
-      throw RunFailure(FailureKind::job_failed,
-                       cat(line, "; it stays and blocks the queue until it succeeds (attempt ", attempt, ")"));
+      throw RunFailure(
+          FailureKind::job_failed,
+          cat(line, "; it stays and blocks the queue until it succeeds (attempt ", attempt, ")"));
     case OnError::remove:
-      Log::error(cat(line, settings_.never_delete ? "; passed over" : "; removed", " (--on-error Delete)"));
-      advance_past(job);
+      Log::error(cat(line, settings_.never_delete ? "; passed over" : "; removed",
+                     " (--on-error Delete)"));
+      advance_past(job, settings_.never_delete ? FileAfter::stays : FileAfter::goes);
       if (!settings_.never_delete) remove_all(turn);
       break;
     case OnError::leave:
       Log::error(cat(line, "; passed over, its file stays (--on-error Leave)"));
-      advance_past(job);
+      advance_past(job, FileAfter::stays);
       break;
     case OnError::quarantine: {
       const std::string report =
-          cat("job: ", job.number, "\nfile: ", printable(job.name), "\ntime: ", rfc3339_local(Timestamp::now()),
-              "\nattempts: ", attempt, "\n", end.may_have_been_applied ? "may have been applied: yes\n" : "", end.report);
+          cat("job: ", job.number, "\nfile: ", printable(job.name),
+              "\ntime: ", rfc3339_local(Timestamp::now()), "\nattempts: ", attempt, "\n",
+              end.may_have_been_applied ? "may have been applied: yes\n" : "", end.report);
       const std::string place = spool::quarantine(queue_, job.name, job.id, report);
-      Log::error(cat(line, "; moved to ", printable(queue_.private_path()), "/quarantine/", printable(place)));
-      advance_past(job);
+      Log::error(cat(line, "; moved to ", printable(queue_.private_path()), "/quarantine/",
+                     printable(place)));
+      advance_past(job, FileAfter::goes);
       remove_all(turn);
       break;
     }
@@ -294,7 +311,8 @@ void Drain::commit_failed(const spool::Turn& turn, const JobEnd& end) {
 void Drain::check_before_running(const ScannedJob& job) {
   if (sequence_) {
     if (job.number == UINT64_MAX) {
-      throw RunFailure(FailureKind::bad_data, cat(title(job), " has the last number there is: nothing can follow it"));
+      throw RunFailure(FailureKind::bad_data,
+                       cat(title(job), " has the last number there is: nothing can follow it"));
     }
     sequence_->check_writable();
   }
@@ -303,11 +321,11 @@ void Drain::check_before_running(const ScannedJob& job) {
 }
 
 void Drain::begin_job(const ScannedJob& job) {
-  record_.job = spool::JobInFlight{.number = job.number,
-                                   .file = job.name,
-                                   .device = job.id.device,
-                                   .inode = job.id.inode,
-                                   .attempt = spool::next_attempt(last_record_, job.number, job.name, job.id)};
+  record_.job = spool::JobInFlight{
+      .number = job.number,
+      .file = job.name,
+      .inode = job.id.inode,
+      .attempt = spool::next_attempt(last_record_, job.number, job.name, job.id)};
   write_record(record_is_durable_ ? spool::Durable::no : spool::Durable::yes);
 }
 
@@ -317,9 +335,11 @@ void Drain::write_record(spool::Durable durable) {
 }
 
 // From here on the job is over: nextseq is the commit.
-void Drain::advance_past(const ScannedJob& job) {
-  record_.job->done = true;
-  write_record(spool::Durable::no);
+void Drain::advance_past(const ScannedJob& job, FileAfter file) {
+  if (file == FileAfter::goes) {
+    record_.job->done = true;
+    write_record(spool::Durable::no);
+  }
   if (!sequence_) return;
   sequence_->write(job.number + 1);
   next_ = job.number + 1;
@@ -348,26 +368,11 @@ void Drain::remove_all(const spool::Turn& turn) {
 std::optional<ScannedJob> Drain::job_after(const ScannedJob& job) const {
   if (settings_.max_jobs && end_.done >= *settings_.max_jobs) return std::nullopt;
   if (!sequence_) return by_time_.empty() ? std::nullopt : std::optional(by_time_.back());
-  // Of several files with that number one may be the wrong one: then nothing is done ahead of the turn.
-  const spool::Turn turn = set_.at(job.number + 1, [](const ScannedJob&, const ScannedJob&) { return false; });
+  // Of several files with that number one may be the wrong one: then nothing is done ahead of the
+  // turn.
+  const spool::Turn turn =
+      set_.at(job.number + 1, [](const ScannedJob&, const ScannedJob&) { return false; });
   return turn.is_conflict() ? std::nullopt : turn.job;
-}
-
-bool Drain::same_content(const ScannedJob& a, const ScannedJob& b) const {
-  if (a.id.size != b.id.size) return false;
-  auto first = jobs_->open(a.name);
-  auto second = jobs_->open(b.name);
-  auto* one = std::get_if<spool::JobFile>(&first);
-  auto* other = std::get_if<spool::JobFile>(&second);
-  if (one == nullptr || other == nullptr) return false;
-  std::vector<uint8_t> left(64UL << 10U);
-  std::vector<uint8_t> right(left.size());
-  for (;;) {
-    const size_t count = sys::read_full(one->fd.get(), left, a.name);
-    if (count != sys::read_full(other->fd.get(), right, b.name)) return false;
-    if (count == 0) return true;
-    if (!std::equal(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(count), right.begin())) return false;
-  }
 }
 
 void Drain::tell_what_waits() {
@@ -377,7 +382,9 @@ void Drain::tell_what_waits() {
   end_.gap = gap.has_value();
   if (!gap) return;
   std::string line = gap->sentence();
-  if (end_.skipped > 0) line += cat("; ", end_.skipped, " files could not be read, and job ", next_, " may be one of them");
+  if (end_.skipped > 0)
+    line +=
+        cat("; ", end_.skipped, " files could not be read, and job ", next_, " may be one of them");
   Log::info(line);
 }
 

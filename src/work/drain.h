@@ -38,9 +38,9 @@ struct DrainSettings {
 
 // How a run ended that did not fail.
 struct DrainEnd {
-  uint64_t done = 0;     // jobs attempted
-  bool gap = false;      // later jobs wait for a number that is missing
-  size_t skipped = 0;    // files without a readable header
+  uint64_t done = 0;   // jobs attempted
+  bool gap = false;    // later jobs wait for a number that is missing
+  size_t skipped = 0;  // files without a readable header
   std::optional<int> interrupted_by;
 };
 
@@ -49,8 +49,8 @@ class Drain {
   explicit Drain(const DrainSettings& settings);
   ~Drain();
 
-  // Runs what is there, in order. Throws RunFailure (or Error) where the run must end with a failure; jobs that
-  // were done until then are committed.
+  // Runs what is there, in order. Throws RunFailure (or Error) where the run must end with a
+  // failure; jobs that were done until then are committed.
   DrainEnd run();
 
  private:
@@ -71,12 +71,14 @@ class Drain {
   void begin_job(const spool::ScannedJob& job);
   void write_record(spool::Durable durable);
   void check_before_running(const spool::ScannedJob& job);
-  void advance_past(const spool::ScannedJob& job);
+  enum class FileAfter { goes, stays };
+  void advance_past(const spool::ScannedJob& job, FileAfter file);
   void remove(const spool::ScannedJob& job);
   void remove_all(const spool::Turn& turn);
   std::optional<spool::ScannedJob> job_after(const spool::ScannedJob& job) const;
-  bool same_content(const spool::ScannedJob& a, const spool::ScannedJob& b) const;
-  JobContext context() { return {engine_, settings_.options, settings_.job, *interruption_, *progress_}; }
+  JobContext context() {
+    return {engine_, settings_.options, settings_.job, *interruption_, *progress_};
+  }
 
   const DrainSettings& settings_;
   spool::Queue queue_;

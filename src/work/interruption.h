@@ -11,8 +11,8 @@ namespace penstock::work {
 
 class Interruption {
  public:
-  // From here on HUP, INT, QUIT and TERM arrive here rather than end the process at once; those that our caller had
-  // ignored (nohup) stay ignored.
+  // From here on HUP, INT, QUIT and TERM arrive here rather than end the process at once; those
+  // that our caller had ignored (nohup) stay ignored.
   explicit Interruption(sys::EventLoop& loop);
 
   std::optional<int> signal() const { return signal_; }

@@ -19,9 +19,10 @@ namespace {
 
 // Variables that tell a command about its job: whatever stood in them before is not about this one.
 bool is_job_variable(std::string_view variable) {
-  static constexpr std::array<std::string_view, 6> kPrefixes = {"FSPL_SEQ=",   "FSPL_CTIME_", "FSPL_JOB_",
-                                                                "FSPL_PARAM_", "FSPL_SET_",   "PENSTOCK_ATTEMPT="};
-  return std::ranges::any_of(kPrefixes, [&](std::string_view prefix) { return variable.starts_with(prefix); }) ||
+  static constexpr std::array<std::string_view, 6> kPrefixes = {
+      "FSPL_SEQ=", "FSPL_CTIME_", "FSPL_JOB_", "FSPL_PARAM_", "FSPL_SET_", "PENSTOCK_ATTEMPT="};
+  return std::ranges::any_of(
+             kPrefixes, [&](std::string_view prefix) { return variable.starts_with(prefix); }) ||
          variable.starts_with("PENSTOCK_JOB=");
 }
 
@@ -60,15 +61,16 @@ std::optional<std::string> unusable_packet(const packet::Metadata& metadata) {
   }
   for (const packet::Variable& variable : metadata.env) {
     if (has_nul(variable.name) || has_nul(variable.value)) {
-      return cat("its variable ", printable(variable.name), " holds a NUL byte, which no command can be given");
+      return cat("its variable ", printable(variable.name),
+                 " holds a NUL byte, which no command can be given");
     }
   }
   return std::nullopt;
 }
 
 std::vector<std::string> command_environment(const std::vector<std::string>& inherited,
-                                             const std::vector<packet::Variable>& job, uint32_t attempt,
-                                             const std::string& label) {
+                                             const std::vector<packet::Variable>& job,
+                                             uint32_t attempt, const std::string& label) {
   std::vector<std::string> environment;
   environment.reserve(inherited.size() + job.size() + 3);
   for (const std::string& variable : inherited) {
@@ -92,7 +94,8 @@ std::vector<std::string> command_environment(const std::vector<std::string>& inh
   return environment;
 }
 
-std::vector<std::string> command_arguments(const CommandLine& line, const packet::Metadata& metadata) {
+std::vector<std::string> command_arguments(const CommandLine& line,
+                                           const packet::Metadata& metadata) {
   std::vector<std::string> argv = line.argv;
   if (!line.allow_job_params) return argv;
   if (line.params_separator) argv.emplace_back("--");
@@ -128,14 +131,15 @@ void check_command(const std::string& program) {
 
 bool has_pipe_bug(std::string_view release) {
   using Version = std::array<unsigned, 3>;
-  static constexpr std::array<std::pair<Version, Version>, 5> kRanges = {{{{5, 8, 0}, {5, 10, 210}},
-                                                                          {{5, 11, 0}, {5, 15, 149}},
-                                                                          {{5, 16, 0}, {6, 1, 76}},
-                                                                          {{6, 2, 0}, {6, 6, 15}},
-                                                                          {{6, 7, 0}, {6, 7, 3}}}};
+  static constexpr std::array<std::pair<Version, Version>, 5> kRanges = {
+      {{{5, 8, 0}, {5, 10, 210}},
+       {{5, 11, 0}, {5, 15, 149}},
+       {{5, 16, 0}, {6, 1, 76}},
+       {{6, 2, 0}, {6, 6, 15}},
+       {{6, 7, 0}, {6, 7, 3}}}};
   const Version version = version_of(release);
-  return std::ranges::any_of(kRanges,
-                             [&](const auto& range) { return version >= range.first && version < range.second; });
+  return std::ranges::any_of(
+      kRanges, [&](const auto& range) { return version >= range.first && version < range.second; });
 }
 
 }  // namespace penstock::work

@@ -22,9 +22,11 @@ using pipeline::Outcome;
 sys::UniqueFd open_output(const std::string& path, uint32_t attempt) {
   // O_NONBLOCK: a FIFO of that name must not hang us; a regular file does not care.
   sys::UniqueFd fd = sys::open_file(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK);
-  if (fcntl(fd.get(), F_SETFL, O_APPEND) != 0) throw Error::from_errno(cat("open ", printable(path)));
+  if (fcntl(fd.get(), F_SETFL, O_APPEND) != 0)
+    throw Error::from_errno(cat("open ", printable(path)));
   if (sys::status_of(fd.get(), path).st_size > 0) {
-    sys::write_all(fd.get(), cat("--- attempt ", attempt, ", ", rfc3339_local(Timestamp::now()), "\n"), path);
+    sys::write_all(fd.get(),
+                   cat("--- attempt ", attempt, ", ", rfc3339_local(Timestamp::now()), "\n"), path);
   }
   return fd;
 }
@@ -75,9 +77,11 @@ JobEnd end_of(const Outcome& outcome, const JobSettings& settings) {
       break;
     case Outcome::Kind::command_failed:
       end.kind = JobEnd::Kind::failed;
-      if (settings.already_done_status && outcome.command->exited_with(*settings.already_done_status)) {
+      if (settings.already_done_status &&
+          outcome.command->exited_with(*settings.already_done_status)) {
         end.kind = JobEnd::Kind::success;
-        Log::info(cat("the command exited ", *settings.already_done_status, ": already done before"));
+        Log::info(
+            cat("the command exited ", *settings.already_done_status, ": already done before"));
       }
       break;
     case Outcome::Kind::upstream_failed:
@@ -90,7 +94,8 @@ JobEnd end_of(const Outcome& outcome, const JobSettings& settings) {
       end.kind = JobEnd::Kind::interrupted;
       break;
     case Outcome::Kind::cannot_start_command:
-      // Too long is the packet's fault, and must not stop the queue for ever (D11); all else is ours.
+      // Too long is the packet's fault, and must not stop the queue for ever (D11); all else is
+      // ours.
       end.kind = outcome.error_number == E2BIG ? JobEnd::Kind::failed : JobEnd::Kind::fatal;
       break;
     case Outcome::Kind::cannot_start_decoder:
@@ -105,7 +110,8 @@ JobEnd end_of(const Outcome& outcome, const JobSettings& settings) {
 std::optional<JobEnd> end_without_running(const packet::Metadata& metadata) {
   if (metadata.kind == packet::Kind::nop) return JobEnd{};
   if (metadata.kind == packet::Kind::fail) {
-    return JobEnd{.kind = JobEnd::Kind::failed, .sentence = "it is a job that always fails (prepare-fail)"};
+    return JobEnd{.kind = JobEnd::Kind::failed,
+                  .sentence = "it is a job that always fails (prepare-fail)"};
   }
   if (const auto reason = unusable_packet(metadata)) {
     return JobEnd{.kind = JobEnd::Kind::failed, .sentence = *reason};
@@ -128,16 +134,19 @@ JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened o
   }
   if (auto end = end_without_running(opened.metadata)) return *end;
 
-  pipeline::Run::Config config{.queue = job.queue.dir(), .job = cat(job.job.number, " ", job.job.name)};
+  pipeline::Run::Config config{.queue = job.queue.dir(),
+                               .job = cat(job.job.number, " ", job.job.name)};
   config.command.spec.argv = command_arguments(context.settings.command, opened.metadata);
-  config.command.env = command_environment(context.engine.environment,
-                                           packet::job_environment(opened.metadata, place), job.attempt, label);
+  config.command.env =
+      command_environment(context.engine.environment,
+                          packet::job_environment(opened.metadata, place), job.attempt, label);
   if (context.settings.idempotent_check && job.attempt > 1) {
     const sys::ExitStatus check =
         run_helper(context, *context.settings.idempotent_check, config.command.env);
     if (context.interruption.has_come()) return {.kind = JobEnd::Kind::interrupted};
     if (check.success()) {
-      Log::info(cat("job ", job.job.number, ": already applied, as the check says; it is not run again"));
+      Log::info(
+          cat("job ", job.job.number, ": already applied, as the check says; it is not run again"));
       return {};
     }
   }
@@ -161,27 +170,32 @@ JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened o
   return end_of(wait_for(context, run, cat("job ", job.job.number)), context.settings);
 }
 
-JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata, uint64_t header_bytes, int fd) {
+JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata,
+                     uint64_t header_bytes, int fd) {
   if (auto end = end_without_running(metadata)) return *end;
   pipeline::Run::Config config{.queue = "-", .job = cat(metadata.sequence, " standard input")};
   config.command.spec.argv = command_arguments(context.settings.command, metadata);
-  config.command.env = command_environment(context.engine.environment, packet::job_environment(metadata), 1,
-                                           cat("stdin#", metadata.sequence));
+  config.command.env =
+      command_environment(context.engine.environment, packet::job_environment(metadata), 1,
+                          cat("stdin#", metadata.sequence));
   config.spool_dir = ".";
   const struct stat status = sys::status_of(fd, "standard input");
   if (context.settings.ignore_payload) {
     config.payload = pipeline::NoPayload{};
   } else if (S_ISREG(status.st_mode) && context.options.stdin_kind == pipeline::StdinKind::file) {
-    config.payload = pipeline::FilePayload{.fd = sys::duplicate(fd), .offset = header_bytes, .name = "standard input"};
+    config.payload = pipeline::FilePayload{
+        .fd = sys::duplicate(fd), .offset = header_bytes, .name = "standard input"};
   } else {
-    // Read by position, not by size: its description is our caller's, who may read on from where we stop.
+    // Read by position, not by size: its description is our caller's, who may read on from where we
+    // stop.
     config.payload = pipeline::StreamPayload{.fd = fd, .name = "standard input"};
   }
   pipeline::Run run(context.engine, context.options, std::move(config), [] {});
   return end_of(wait_for(context, run, cat("job ", metadata.sequence)), context.settings);
 }
 
-sys::ExitStatus run_helper(const JobContext& context, const std::string& shell_command, std::vector<std::string> env) {
+sys::ExitStatus run_helper(const JobContext& context, const std::string& shell_command,
+                           std::vector<std::string> env) {
   pipeline::Run::Config config{.payload = pipeline::NoPayload{}};
   config.command.spec.argv = {"/bin/sh", "-c", shell_command};
   config.command.env = std::move(env);

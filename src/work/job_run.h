@@ -1,4 +1,5 @@
-// One job from its opened file to its outcome: environment, output, check, command, gate. It commits nothing.
+// One job from its opened file to its outcome: environment, output, check, command, gate. It
+// commits nothing.
 #pragma once
 
 #include <cstdint>
@@ -31,10 +32,11 @@ struct JobEnd {
     fatal,        // the run cannot go on: the command cannot be started, the keeper died, …
   };
   Kind kind = Kind::success;
-  std::string sentence;           // failed, fatal: what happened, for "job 7 (fspl-x.fspl): …"
+  std::string sentence;  // failed, fatal: what happened, for "job 7 (fspl-x.fspl): …"
   bool may_have_been_applied = false;
-  std::optional<std::string> stuck;  // somebody of this job lives on, with the gate shut and the lock held
-  std::string report;             // several lines, for the quarantine
+  std::optional<std::string>
+      stuck;           // somebody of this job lives on, with the gate shut and the lock held
+  std::string report;  // several lines, for the quarantine
 };
 
 // Borrows everything for as long as run_job() takes.
@@ -55,10 +57,14 @@ struct QueueJob {
 };
 JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened opened);
 
-// The job on standard input (stdin-process): its header has been read from `fd`, which stands at the payload.
-JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata, uint64_t header_bytes, int fd);
+// The job on standard input (stdin-process): its header has been read from `fd`, which stands at
+// the payload.
+JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata,
+                     uint64_t header_bytes, int fd);
 
-// Runs a short command of the user's own through the keeper and waits for it; its tree is ended if we are interrupted.
-sys::ExitStatus run_helper(const JobContext& context, const std::string& shell_command, std::vector<std::string> env);
+// Runs a short command of the user's own through the keeper and waits for it; its tree is ended if
+// we are interrupted.
+sys::ExitStatus run_helper(const JobContext& context, const std::string& shell_command,
+                           std::vector<std::string> env);
 
 }  // namespace penstock::work

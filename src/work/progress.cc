@@ -20,7 +20,9 @@ void write_raw(const std::string& text) {
 }  // namespace
 
 Progress::Progress(sys::EventLoop& loop)
-    : on_(::isatty(STDERR_FILENO) == 1), last_show_(std::chrono::steady_clock::now()), timer_(loop, [this] { show(); }) {
+    : on_(::isatty(STDERR_FILENO) == 1),
+      last_show_(std::chrono::steady_clock::now()),
+      timer_(loop, [this] { show(); }) {
   if (!on_) return;
   Log::set_before_line(&Progress::wipe);
   timer_.set(1s);
@@ -62,10 +64,12 @@ void Progress::show() {
   const auto now = std::chrono::steady_clock::now();
   const std::chrono::duration<double> passed = now - last_show_;
   const uint64_t bytes = bytes_of_ended_ + (bytes_ ? bytes_() : 0);
-  const auto rate = static_cast<uint64_t>(static_cast<double>(bytes - last_bytes_) / std::max(passed.count(), 0.001));
+  const auto rate = static_cast<uint64_t>(static_cast<double>(bytes - last_bytes_) /
+                                          std::max(passed.count(), 0.001));
   last_show_ = now;
   last_bytes_ = bytes;
-  std::string line = cat("\r\x1b[2K", done_, " of ", total_, " jobs, ", human_bytes(bytes), ", ", human_bytes(rate), "/s");
+  std::string line = cat("\r\x1b[2K", done_, " of ", total_, " jobs, ", human_bytes(bytes), ", ",
+                         human_bytes(rate), "/s");
   if (!job_.empty()) line += cat(", running ", job_);
   write_raw(line);
   line_is_there = true;

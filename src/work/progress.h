@@ -1,5 +1,5 @@
-// A line on the terminal while long work goes on: jobs done, bytes, rate, the running job. Nothing where stderr is no
-// terminal.
+// A line on the terminal while long work goes on: jobs done, bytes, rate, the running job. Nothing
+// where stderr is no terminal.
 #pragma once
 
 #include <chrono>

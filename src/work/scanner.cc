@@ -22,12 +22,14 @@ constexpr size_t kToldForOneReason = 10;
 // Decoders that were let go and have not ended yet.
 constexpr size_t kMostRetiring = 16;
 
-size_t readings_at_once() { return std::clamp(std::thread::hardware_concurrency(), 2U, 8U); }
+size_t readings_at_once() {
+  return std::clamp(std::thread::hardware_concurrency(), 2U, 8U);
+}
 
 }  // namespace
 
-Scanner::Scanner(pipeline::Engine& engine, const pipeline::Options& options, const spool::JobDirectory& jobs,
-                 const Decoding& decoding)
+Scanner::Scanner(pipeline::Engine& engine, const pipeline::Options& options,
+                 const spool::JobDirectory& jobs, const Decoding& decoding)
     : engine_(engine), options_(options), jobs_(jobs), decoding_(decoding) {}
 
 Scanner::~Scanner() {
@@ -52,7 +54,8 @@ Scanner::~Scanner() {
   }
 }
 
-void Scanner::scan(spool::JobSet& set, std::optional<uint64_t> wanted, const std::function<bool()>& cancelled) {
+void Scanner::scan(spool::JobSet& set, std::optional<uint64_t> wanted,
+                   const std::function<bool()>& cancelled) {
   skipped_for_.clear();
   for (const std::string& name : jobs_.names()) {
     if (cancelled()) break;
@@ -119,15 +122,15 @@ std::unique_ptr<pipeline::Upstream> Scanner::decode(sys::UniqueFd file) {
                                  .tap = pipeline::Forward::no});
 }
 
-std::unique_ptr<Scanner::Reading> Scanner::start_reading(const std::string& name, spool::JobFile file) {
+std::unique_ptr<Scanner::Reading> Scanner::start_reading(const std::string& name,
+                                                         spool::JobFile file) {
   auto reading = std::make_unique<Reading>();
   reading->name = name;
   reading->id = file.id;
   reading->upstream = decode(std::move(file.fd));
   Reading* raw = reading.get();
-  reading->header = std::make_unique<pipeline::HeaderRead>(engine_, options_, *reading->upstream,
-                                                           decoding_.header_timeout,
-                                                           [raw] { raw->done = true; });
+  reading->header = std::make_unique<pipeline::HeaderRead>(
+      engine_, options_, *reading->upstream, decoding_.header_timeout, [raw] { raw->done = true; });
   return reading;
 }
 
@@ -160,15 +163,18 @@ void Scanner::finish_reading(Reading& reading, spool::JobSet& set, std::optional
     case Result::timed_out:
       retire(std::move(reading.upstream));
       // Never a skip: that would look like a gap.
-      throw Error(cat(printable(reading.name), ": the decoder gave ", header->reason(), " (see --header-timeout)"));
+      throw Error(cat(printable(reading.name), ": the decoder gave ", header->reason(),
+                      " (see --header-timeout)"));
     case Result::pending:
       retire(std::move(reading.upstream));
       return;
   }
 }
 
-void Scanner::skip(const std::string& name, const spool::FileIdentity& id, const std::string& reason) {
-  if (const auto known = unreadable_.find(name); known != unreadable_.end() && known->second == id) return;
+void Scanner::skip(const std::string& name, const spool::FileIdentity& id,
+                   const std::string& reason) {
+  if (const auto known = unreadable_.find(name); known != unreadable_.end() && known->second == id)
+    return;
   unreadable_[name] = id;
   ++skipped_total_;
   const size_t told = ++skipped_for_[reason];

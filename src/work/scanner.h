@@ -1,5 +1,5 @@
-// work/: run one job, drain one queue. This file: reading the headers of a queue's job files, through a decoder or
-// without, each once a run.
+// work/: run one job, drain one queue. This file: reading the headers of a queue's job files,
+// through a decoder or without, each once a run.
 #pragma once
 
 #include <chrono>
@@ -26,7 +26,8 @@ namespace penstock::work {
 // How to get at what is in a job file.
 struct Decoding {
   std::optional<pipeline::DecoderPlan> plan;  // none: job files are plain
-  std::chrono::milliseconds header_timeout{60'000};
+  std::optional<std::chrono::milliseconds> header_timeout =
+      std::chrono::milliseconds(60'000);  // none: no limit
 };
 
 // A decoder that has given a header and waits, its clock stopped, for its job's turn.
@@ -39,15 +40,16 @@ struct Parked {
 class Scanner {
  public:
   // Borrows everything.
-  Scanner(pipeline::Engine& engine, const pipeline::Options& options, const spool::JobDirectory& jobs,
-          const Decoding& decoding);
+  Scanner(pipeline::Engine& engine, const pipeline::Options& options,
+          const spool::JobDirectory& jobs, const Decoding& decoding);
   ~Scanner();
 
-  // Reads the headers of all files that `set` does not know yet and that were not found unreadable before, and adds
-  // them. A file that gives none is skipped with a warning; it never stops the others. Throws Error if the decoder
-  // cannot be started at all, or a header took too long. `wanted`: whose decoder is kept for take_parked().
-  // Comes back early once `cancelled` says so.
-  void scan(spool::JobSet& set, std::optional<uint64_t> wanted, const std::function<bool()>& cancelled);
+  // Reads the headers of all files that `set` does not know yet and that were not found unreadable
+  // before, and adds them. A file that gives none is skipped with a warning; it never stops the
+  // others. Throws Error if the decoder cannot be started at all, or a header took too long.
+  // `wanted`: whose decoder is kept for take_parked(). Comes back early once `cancelled` says so.
+  void scan(spool::JobSet& set, std::optional<uint64_t> wanted,
+            const std::function<bool()>& cancelled);
 
   // The decoder of this very file, if it was kept.
   std::unique_ptr<Parked> take_parked(const spool::ScannedJob& job);
@@ -61,8 +63,8 @@ class Scanner {
     uint64_t payload_offset = 0;                   // plain
     std::unique_ptr<pipeline::Upstream> upstream;  // with a decoder
   };
-  // Nothing if the file is gone, or another one, or without a header by now: then a rescan is due (D10). `reason` says
-  // which. Throws like scan().
+  // Nothing if the file is gone, or another one, or without a header by now: then a rescan is due
+  // (D10). `reason` says which. Throws like scan().
   std::optional<Opened> open(const spool::ScannedJob& job, std::string& reason,
                              const std::function<bool()>& cancelled);
 
