@@ -1,5 +1,5 @@
-// base/: errors, text, bytes, time and log lines. Everything may include it; it knows no system call beyond the clock
-// and no thread.
+// base/: errors, text, bytes, time and log lines. Everything may include it; it knows no system
+// call beyond the clock and no thread.
 #pragma once
 
 #include <cerrno>
@@ -11,8 +11,9 @@
 
 namespace penstock {
 
-// A failure, ready for a user: the message names the call and its object in lower case, and ends with the system's
-// reason where there is one ("fsync q/nextseq: No space left on device"). Whoever knows more adds it in front.
+// A failure, ready for a user: the message names the call and its object in lower case, and ends
+// with the system's reason where there is one ("fsync q/nextseq: No space left on device"). Whoever
+// knows more adds it in front.
 class Error : public std::exception {
  public:
   explicit Error(std::string message, std::error_code code = {})

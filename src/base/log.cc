@@ -37,11 +37,21 @@ std::string_view label(LogLevel level) {
 
 }  // namespace
 
-void Log::set_level(LogLevel level) { state().level = level; }
-LogLevel Log::level() { return state().level; }
-void Log::set_prefix(std::string prefix) { state().prefix = std::move(prefix); }
-const std::string& Log::prefix() { return state().prefix; }
-void Log::set_before_line(void (*hook)()) { state().before_line = hook; }
+void Log::set_level(LogLevel level) {
+  state().level = level;
+}
+LogLevel Log::level() {
+  return state().level;
+}
+void Log::set_prefix(std::string prefix) {
+  state().prefix = std::move(prefix);
+}
+const std::string& Log::prefix() {
+  return state().prefix;
+}
+void Log::set_before_line(void (*hook)()) {
+  state().before_line = hook;
+}
 
 void Log::line(LogLevel level, std::string_view text) {
   if (level > state().level) return;

@@ -11,7 +11,8 @@ enum class LogLevel { error = 1, warn = 2, info = 3, debug = 4, trace = 5 };
 
 class Log {
  public:
-  // Lines at `level` and more important ones are shown. Info is the default, and says little: a normal run is silent.
+  // Lines at `level` and more important ones are shown. Info is the default, and says little: a
+  // normal run is silent.
   static void set_level(LogLevel level);
   static LogLevel level();
   // What each line starts with, for instance "penstock queue-process". Must outlive all lines.
@@ -24,7 +25,8 @@ class Log {
   static void debug(std::string_view text) { line(LogLevel::debug, text); }
   static void trace(std::string_view text) { line(LogLevel::trace, text); }
 
-  // Called before each line (a progress display takes itself off the screen there); null for nothing.
+  // Called before each line (a progress display takes itself off the screen there); null for
+  // nothing.
   static void set_before_line(void (*hook)());
 
  private:

@@ -11,7 +11,8 @@ bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\v' || c == '\f';
 }
 
-// Length of the well-formed UTF-8 sequence at the start of `raw`, or 0. Table 3-7 of the Unicode standard.
+// Length of the well-formed UTF-8 sequence at the start of `raw`, or 0. Table 3-7 of the Unicode
+// standard.
 size_t utf8_length(std::string_view raw) {
   auto byte = [&](size_t i) -> unsigned {
     return i < raw.size() ? static_cast<unsigned char>(raw[i]) : 0U;
@@ -68,7 +69,8 @@ std::string printable(std::string_view raw) {
     const size_t length = utf8_length(raw);
     const auto first = static_cast<unsigned char>(raw.front());
     // U+0080 to U+009F are control characters too: terminals act on some of them.
-    const bool c1_control = length == 2 && first == 0xc2 && static_cast<unsigned char>(raw[1]) < 0xa0;
+    const bool c1_control =
+        length == 2 && first == 0xc2 && static_cast<unsigned char>(raw[1]) < 0xa0;
     if (length == 0 || first < 0x20 || first == 0x7f || c1_control) {
       const size_t escaped = c1_control ? 2 : 1;
       for (size_t i = 0; i < escaped; ++i) {

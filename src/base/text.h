@@ -1,4 +1,5 @@
-// Text for people and for files: joining, numbers, escapes. Bytes that are not UTF-8 are ordinary here.
+// Text for people and for files: joining, numbers, escapes. Bytes that are not UTF-8 are ordinary
+// here.
 #pragma once
 
 #include <concepts>
@@ -11,13 +12,20 @@
 namespace penstock {
 
 namespace text_detail {
-inline void append(std::string& out, std::string_view part) { out += part; }
-inline void append(std::string& out, const char* part) { out += part; }
-inline void append(std::string& out, const std::string& part) { out += part; }
-inline void append(std::string& out, char part) { out += part; }
+inline void append(std::string& out, std::string_view part) {
+  out += part;
+}
+inline void append(std::string& out, const char* part) {
+  out += part;
+}
+inline void append(std::string& out, const std::string& part) {
+  out += part;
+}
+inline void append(std::string& out, char part) {
+  out += part;
+}
 template <std::integral T>
-  requires(!std::same_as<T, char> && !std::same_as<T, bool>)
-void append(std::string& out, T part) {
+requires(!std::same_as<T, char> && !std::same_as<T, bool>) void append(std::string& out, T part) {
   out += std::to_string(part);
 }
 }  // namespace text_detail
@@ -30,15 +38,16 @@ std::string cat(const Parts&... parts) {
   return out;
 }
 
-// A decimal unsigned number as fspl's command line takes it: a leading '+' and leading zeros are accepted; blanks,
-// signs, other bases, an empty string and anything of 2^64 or more are not.
+// A decimal unsigned number as fspl's command line takes it: a leading '+' and leading zeros are
+// accepted; blanks, signs, other bases, an empty string and anything of 2^64 or more are not.
 std::optional<uint64_t> parse_u64(std::string_view text);
 
 // `text` without blanks (space, tab, CR, newline, VT, FF) at either end.
 std::string_view trim(std::string_view text);
 
-// For a terminal or a log line: control characters, DEL and bytes that are not valid UTF-8 as \xNN, backslash as \\.
-// Everything printable stays as it is, so an ordinary file name is shown unchanged.
+// For a terminal or a log line: control characters, DEL and bytes that are not valid UTF-8 as \xNN,
+// backslash as \\. Everything printable stays as it is, so an ordinary file name is shown
+// unchanged.
 std::string printable(std::string_view raw);
 
 // Whether `raw` is well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF).

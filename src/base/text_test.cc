@@ -13,7 +13,8 @@ TEST(ParseU64, TakesWhatFsplTakes) {
 }
 
 TEST(ParseU64, RefusesTheRest) {
-  for (const char* text : {"", "+", "-1", " 5", "5 ", "0x5", "1.5", "18446744073709551616", "++5"}) {
+  for (const char* text :
+       {"", "+", "-1", " 5", "5 ", "0x5", "1.5", "18446744073709551616", "++5"}) {
     EXPECT_EQ(parse_u64(text), std::nullopt) << text;
   }
 }
@@ -29,7 +30,8 @@ TEST(Printable, EscapesWhatATerminalWouldActOn) {
 }
 
 TEST(ShellQuote, QuotesOnlyWhatNeedsIt) {
-  EXPECT_EQ(shell_join({"zfs", "receive", "-u", "a b", "", "it's"}), "zfs receive -u 'a b' '' 'it'\\''s'");
+  EXPECT_EQ(shell_join({"zfs", "receive", "-u", "a b", "", "it's"}),
+            "zfs receive -u 'a b' '' 'it'\\''s'");
 }
 
 TEST(HumanBytes, UsesBinaryUnits) {

@@ -14,14 +14,16 @@ namespace {
 std::string calendar(const tm& parts, bool leap_second) {
   const long year = parts.tm_year + 1900L;
   std::array<char, 64> out{};
-  // As fspl shows them: four digits up to 9999, a sign and at least four (or five) digits outside of that.
+  // As fspl shows them: four digits up to 9999, a sign and at least four (or five) digits outside
+  // of that.
   const char* year_format = year > 9999 ? "+%05ld" : year < 0 ? "-%04ld" : "%04ld";
   std::string text;
   std::snprintf(out.data(), out.size(), year_format, std::labs(year));
   text += out.data();
-  // A leap second shows as :60 where the second is 59; elsewhere its time has been moved on by one already.
-  std::snprintf(out.data(), out.size(), "-%02d-%02dT%02d:%02d:%02d", parts.tm_mon + 1, parts.tm_mday,
-                parts.tm_hour, parts.tm_min, leap_second ? 60 : parts.tm_sec);
+  // A leap second shows as :60 where the second is 59; elsewhere its time has been moved on by one
+  // already.
+  std::snprintf(out.data(), out.size(), "-%02d-%02dT%02d:%02d:%02d", parts.tm_mon + 1,
+                parts.tm_mday, parts.tm_hour, parts.tm_min, leap_second ? 60 : parts.tm_sec);
   text += out.data();
   return text;
 }
@@ -63,7 +65,7 @@ std::string rfc3339_local(const Timestamp& time) {
   localtime_r(&at.seconds, &parts);
   const long offset = parts.tm_gmtoff;
   const long minutes = std::labs(offset) / 60;
-  std::array<char, 16> zone{};
+  std::array<char, 64> zone{};
   std::snprintf(zone.data(), zone.size(), "%c%02ld:%02ld", offset < 0 ? '-' : '+', minutes / 60,
                 minutes % 60);
   return calendar(parts, at.leap_second) + zone.data();

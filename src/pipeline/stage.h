@@ -1,5 +1,5 @@
-// pipeline/: from a pipeline as written to processes with a gate before the command. It knows job files only as bytes
-// with a header in front, and nothing of queues.
+// pipeline/: from a pipeline as written to processes with a gate before the command. It knows job
+// files only as bytes with a header in front, and nothing of queues.
 #pragma once
 
 #include <string>
@@ -10,10 +10,10 @@ namespace penstock::pipeline {
 // One redirection of a stage, applied in order after its standard streams are in place.
 struct Redirect {
   enum class Mode { read, write, append, duplicate };
-  int fd = 0;         // which descriptor of the stage (0 to 9)
+  int fd = 0;  // which descriptor of the stage (0 to 9)
   Mode mode = Mode::write;
-  std::string path;   // read, write, append: what to open
-  int from_fd = -1;   // duplicate: a copy of this descriptor of the stage
+  std::string path;  // read, write, append: what to open
+  int from_fd = -1;  // duplicate: a copy of this descriptor of the stage
 
   bool operator==(const Redirect&) const = default;
 };

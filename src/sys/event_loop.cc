@@ -1,0 +1,106 @@
+#include "sys/event_loop.h"
+
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+#include "sys/files.h"
+
+namespace penstock::sys {
+
+namespace {
+
+UniqueFd checked(int fd, const char* what) {
+  if (fd < 0) throw Error::from_errno(what);
+  return moved_high(UniqueFd(fd));
+}
+
+// Empties a timerfd's or eventfd's counter.
+void swallow_count(int fd) {
+  uint64_t count = 0;
+  while (::read(fd, &count, sizeof count) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace
+
+EventLoop::EventLoop() : epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "make an event loop")) {}
+
+void EventLoop::turn() {
+  std::array<epoll_event, 16> events{};
+  const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+  if (count < 0) {
+    if (errno == EINTR) return;
+    throw Error::from_errno("wait for events");
+  }
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events.at(static_cast<size_t>(i));
+    const auto found = watches_.find(event.data.u64);
+    if (found == watches_.end()) continue;
+    // A copy: the callback may destroy the watch that holds it.
+    const Watch::Callback callback = found->second->callback_;
+    callback(event.events);
+  }
+}
+
+Watch::Watch(EventLoop& loop, int fd, uint32_t events, Callback callback)
+    : loop_(loop), fd_(fd), id_(loop.next_id_++), callback_(std::move(callback)) {
+  epoll_event event{.events = events, .data = {.u64 = id_}};
+  if (epoll_ctl(loop_.epoll_.get(), EPOLL_CTL_ADD, fd_, &event) != 0) {
+    throw Error::from_errno("watch a descriptor");
+  }
+  loop_.watches_.emplace(id_, this);
+}
+
+Watch::~Watch() {
+  loop_.watches_.erase(id_);
+  epoll_ctl(loop_.epoll_.get(), EPOLL_CTL_DEL, fd_,
+            nullptr);  // fails only if the descriptor is gone already
+}
+
+void Timer::set(std::chrono::nanoseconds after) {
+  if (!fd_) {
+    fd_ = checked(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "make a timer");
+    watch_.emplace(loop_, fd_.get(), EPOLLIN, [this](uint32_t) {
+      swallow_count(fd_.get());
+      if (!std::exchange(is_set_, false)) return;
+      const auto keep = callback_;  // the callback may destroy this timer
+      keep();
+    });
+  }
+  if (after < std::chrono::nanoseconds(1)) after = std::chrono::nanoseconds(1);
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(after);
+  itimerspec spec{};
+  spec.it_value.tv_sec = whole.count();
+  spec.it_value.tv_nsec = (after - whole).count();
+  if (timerfd_settime(fd_.get(), 0, &spec, nullptr) != 0) throw Error::from_errno("set a timer");
+  is_set_ = true;
+}
+
+void Timer::clear() {
+  if (!std::exchange(is_set_, false)) return;
+  const itimerspec off{};
+  timerfd_settime(fd_.get(), 0, &off, nullptr);
+}
+
+Wakeup::Wakeup(EventLoop& loop, std::function<void()> callback)
+    : fd_(checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "make an eventfd")),
+      callback_(std::move(callback)),
+      watch_(loop, fd_.get(), EPOLLIN, [this](uint32_t) {
+        swallow_count(fd_.get());
+        const auto keep = callback_;
+        keep();
+      }) {}
+
+void Wakeup::signal() const {
+  const uint64_t one = 1;
+  while (::write(fd_.get(), &one, sizeof one) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace penstock::sys

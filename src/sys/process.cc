@@ -1,0 +1,95 @@
+#include "sys/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "sys/files.h"
+
+namespace penstock::sys {
+
+namespace {
+
+// waitid without blocking; nothing if no child of that kind is dead (or there is none).
+std::optional<siginfo_t> dead_child(idtype_t type, pid_t pid, int options) {
+  siginfo_t info{};
+  for (;;) {
+    if (::waitid(type, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | options) == 0) break;
+    if (errno == ECHILD) return std::nullopt;
+    if (errno != EINTR) throw Error::from_errno("wait for a child");
+  }
+  if (info.si_pid == 0) return std::nullopt;
+  return info;
+}
+
+}  // namespace
+
+std::optional<UniqueFd> open_pidfd(pid_t pid) {
+  const long fd = ::syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0) {
+    if (errno == ESRCH || errno == EINVAL) return std::nullopt;
+    throw Error::from_errno(cat("open a pidfd for process ", pid));
+  }
+  return moved_high(UniqueFd(static_cast<int>(fd)));
+}
+
+bool is_dead(int pidfd) {
+  pollfd entry{.fd = pidfd, .events = POLLIN, .revents = 0};
+  while (::poll(&entry, 1, 0) < 0) {
+    if (errno != EINTR) throw Error::from_errno("poll a pidfd");
+  }
+  return entry.revents != 0;
+}
+
+Delivery send_signal(int pidfd, int signal) {
+  if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0) return Delivery::sent;
+  return errno == EPERM ? Delivery::refused : Delivery::gone;
+}
+
+std::optional<Reaped> reap(pid_t pid) {
+  const auto info = dead_child(P_PID, pid, 0);
+  if (!info) return std::nullopt;
+  return Reaped{.pid = info->si_pid,
+                .status = ExitStatus::from_siginfo(info->si_code, info->si_status)};
+}
+
+std::optional<pid_t> peek_dead_child() {
+  const auto info = dead_child(P_ALL, 0, WNOWAIT);
+  if (!info) return std::nullopt;
+  return info->si_pid;
+}
+
+std::optional<ExitStatus> peek_status(pid_t pid) {
+  const auto info = dead_child(P_PID, pid, WNOWAIT);
+  if (!info) return std::nullopt;
+  return ExitStatus::from_siginfo(info->si_code, info->si_status);
+}
+
+void become_subreaper() {
+  if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) throw Error::from_errno("become subreaper");
+}
+
+void set_process_name(const char* name) {
+  ::prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+bool has_terminal() {
+  return try_open("/dev/tty", O_RDWR | O_NOCTTY).has_value();
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "?";
+  return name.data();
+}
+
+}  // namespace penstock::sys

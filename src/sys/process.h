@@ -1,0 +1,44 @@
+// Processes seen from outside: pidfds, waiting by pid, signals that cannot hit a stranger.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+
+#include "sys/exit_status.h"
+#include "sys/unique_fd.h"
+
+namespace penstock::sys {
+
+// Nothing if there is no such process. A pidfd is readable once the whole process, all its threads,
+// is dead.
+std::optional<UniqueFd> open_pidfd(pid_t pid);
+
+// Whether the process behind `pidfd` is dead (reaped or not).
+bool is_dead(int pidfd);
+
+enum class Delivery { sent, gone, refused };
+// Sends `signal` to the process behind `pidfd`; `refused` is EPERM.
+Delivery send_signal(int pidfd, int signal);
+
+struct Reaped {
+  pid_t pid = 0;
+  ExitStatus status = ExitStatus::exited(0);
+};
+// Reaps the child `pid` if it is dead; nothing while it runs.
+std::optional<Reaped> reap(pid_t pid);
+// A dead child of ours, left unreaped; nothing if there is none. Goes through all of them.
+std::optional<pid_t> peek_dead_child();
+// How the dead child `pid` ended, left unreaped; nothing while it runs.
+std::optional<ExitStatus> peek_status(pid_t pid);
+
+// Orphaned descendants become our children rather than init's.
+void become_subreaper();
+// The name that ps and pkill see, cut to 15 bytes.
+void set_process_name(const char* name);
+// Whether this process has a controlling terminal.
+bool has_terminal();
+// "other-host", for a record that may be read elsewhere.
+std::string host_name();
+
+}  // namespace penstock::sys

@@ -1,0 +1,72 @@
+#include "sys/signals.h"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "sys/files.h"
+
+namespace penstock::sys {
+
+namespace {
+
+sigset_t set_of(std::initializer_list<int> signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int signal : signals) sigaddset(&set, signal);
+  return set;
+}
+
+}  // namespace
+
+void block_signals(std::initializer_list<int> signals) {
+  const sigset_t set = set_of(signals);
+  if (const int error = pthread_sigmask(SIG_BLOCK, &set, nullptr); error != 0) {
+    throw Error::from_errno("block signals", error);
+  }
+}
+
+void block_all_signals() {
+  sigset_t set;
+  sigfillset(&set);
+  if (const int error = pthread_sigmask(SIG_SETMASK, &set, nullptr); error != 0) {
+    throw Error::from_errno("block signals", error);
+  }
+}
+
+void ignore_sigpipe() {
+  ::signal(SIGPIPE, SIG_IGN);
+}
+
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+SignalFd::SignalFd(std::initializer_list<int> signals) : SignalFd(set_of(signals)) {}
+
+SignalFd::SignalFd(const sigset_t& signals) {
+  fd_.reset(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd_) throw Error::from_errno("make a signalfd");
+  fd_ = moved_high(std::move(fd_));
+}
+
+std::optional<int> SignalFd::next() const {
+  signalfd_siginfo info{};
+  for (;;) {
+    if (::read(fd_.get(), &info, sizeof info) > 0) return static_cast<int>(info.ssi_signo);
+    if (errno != EINTR) return std::nullopt;
+  }
+}
+
+void die_by(int signal) {
+  ::signal(signal, SIG_DFL);
+  const sigset_t set = set_of({signal});
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  ::raise(signal);
+  ::_exit(128 + signal);  // the signal's default is not to end us
+}
+
+}  // namespace penstock::sys

@@ -1,0 +1,38 @@
+// Signals as data: blocked sets and a descriptor to read them from. There are no signal handlers
+// here.
+#pragma once
+
+#include <csignal>
+#include <initializer_list>
+#include <optional>
+
+#include "sys/unique_fd.h"
+
+namespace penstock::sys {
+
+// Blocks `signals` in this thread (and those it starts) until the process ends.
+void block_signals(std::initializer_list<int> signals);
+void block_all_signals();
+void ignore_sigpipe();
+// Whether we inherited `signal` ignored (as under nohup).
+bool is_ignored(int signal);
+
+// Delivers blocked signals as readable data.
+class SignalFd {
+ public:
+  // The signals must be blocked already.
+  explicit SignalFd(std::initializer_list<int> signals);
+  explicit SignalFd(const sigset_t& signals);
+  int fd() const { return fd_.get(); }
+  // The next pending one, or nothing.
+  std::optional<int> next() const;
+
+ private:
+  UniqueFd fd_;
+};
+
+// Ends this process by `signal`, as if it had never been caught, so that the caller's shell sees
+// it.
+[[noreturn]] void die_by(int signal);
+
+}  // namespace penstock::sys
