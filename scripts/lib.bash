@@ -86,12 +86,12 @@ not_run() {
   tally 0 0 1 0 "$1"
 }
 
-# build PRESET [TARGET]: configure and build. A terminal sees how far it is, on one line; a failure is shown in full.
+# build PRESET [TARGET...]: configure and build. A terminal sees how far it is, on one line; a failure is shown in full.
 build() {
   local log=$logs/build-$1.log show=cat
   mkdir -p "$logs"
   if [ "$on_terminal" = yes ]; then show=last_line_on_terminal; fi
-  { cmake --preset "$1" && cmake --build --preset "$1" ${2:+--target "$2"}; } 2>&1 | tee "$log" | $show >/dev/null
+  { cmake --preset "$1" && cmake --build --preset "$1" ${2:+--target "${@:2}"}; } 2>&1 | tee "$log" | $show >/dev/null
   [ "${PIPESTATUS[0]}" -eq 0 ] || { tail -n 100 "$log"; return 1; }
 }
 
