@@ -117,7 +117,8 @@ count_tap() {
 
 # run_bats FILE...
 run_bats() {
-  bats --tap "$@" 2>&1 | count_tap
+  # A test that hangs is ended, and has failed.
+  BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-900} bats --tap "$@" 2>&1 | count_tap
   [ "${PIPESTATUS[*]}" = "0 0" ]
 }
 
