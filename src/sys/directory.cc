@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -34,7 +35,38 @@ void Directory::for_each_name(const std::function<void(const char*)>& visit) con
 }
 
 void Directory::sync() const {
-  sync_file(fd_.get(), printable(path_));
+  for (;;) {
+    if (::fsync(fd_.get()) == 0) return;
+    // EINVAL: a file system (some of those over a network) that has no such thing for directories.
+    if (errno == EINVAL) return;
+    if (errno != EINTR) throw Error::from_errno(cat("fsync ", printable(path_)));
+  }
+}
+
+std::optional<struct stat> Directory::status(const std::string& name, Links links) const {
+  struct stat status {};
+  const int flags = links == Links::keep ? AT_SYMLINK_NOFOLLOW : 0;
+  if (::fstatat(fd_.get(), name.c_str(), &status, flags) == 0) return status;
+  if (errno == ENOENT) return std::nullopt;
+  throw Error::from_errno(cat("stat ", printable(path_), "/", printable(name)));
+}
+
+bool Directory::is_writable() const {
+  return ::faccessat(fd_.get(), ".", W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+std::optional<UniqueFd> Directory::try_open(const std::string& name, int flags, mode_t mode) const {
+  for (;;) {
+    UniqueFd fd(::openat(fd_.get(), name.c_str(), flags | O_CLOEXEC, mode));
+    if (fd) return moved_high(std::move(fd));
+    if (errno != EINTR) return std::nullopt;
+  }
+}
+
+std::optional<UniqueFd> Directory::try_create_unnamed(mode_t mode) const {
+  auto fd = try_open(".", O_TMPFILE | O_WRONLY, mode);
+  if (fd && ::access(cat("/proc/self/fd/", fd->get()).c_str(), F_OK) != 0) return std::nullopt;
+  return fd;
 }
 
 bool Directory::remove(const std::string& name) const {
@@ -50,6 +82,19 @@ void Directory::link(int fd, const std::string& name) const {
   }
 }
 
+void Directory::link_name(const std::string& from, const Directory& target,
+                          const std::string& to) const {
+  if (::linkat(fd_.get(), from.c_str(), target.fd(), to.c_str(), 0) != 0) {
+    throw Error::from_errno(cat("link ", printable(target.path()), "/", printable(to)));
+  }
+}
+
+void Directory::make_symlink(const std::string& destination, const std::string& name) const {
+  if (::symlinkat(destination.c_str(), fd_.get(), name.c_str()) != 0) {
+    throw Error::from_errno(cat("symlink ", printable(path_), "/", printable(name)));
+  }
+}
+
 void Directory::rename(const std::string& from, const std::string& to) const {
   if (::renameat(fd_.get(), from.c_str(), fd_.get(), to.c_str()) != 0) {
     throw Error::from_errno(cat("rename ", printable(path_), "/", printable(from)));
@@ -58,10 +103,23 @@ void Directory::rename(const std::string& from, const std::string& to) const {
 
 void Directory::rename_to_free_name(const std::string& from, const Directory& target,
                                     const std::string& to) const {
-  if (::renameat2(fd_.get(), from.c_str(), target.fd(), to.c_str(), RENAME_NOREPLACE) != 0) {
-    throw Error::from_errno(cat("rename ", printable(path_), "/", printable(from), " to ",
-                                printable(target.path()), "/", printable(to)));
+  const auto failed = [&] {
+    return Error::from_errno(cat("rename ", printable(path_), "/", printable(from), " to ",
+                                 printable(target.path()), "/", printable(to)));
+  };
+  if (::renameat2(fd_.get(), from.c_str(), target.fd(), to.c_str(), RENAME_NOREPLACE) == 0) return;
+  if (errno != EINVAL && errno != ENOSYS) throw failed();
+  if (target.status(to, Links::keep)) {
+    errno = EEXIST;
+    throw failed();
   }
+  if (::renameat(fd_.get(), from.c_str(), target.fd(), to.c_str()) != 0) throw failed();
+}
+
+bool make_directory(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) == 0) return true;
+  if (errno == EEXIST) return false;
+  throw Error::from_errno(cat("mkdir ", printable(path)));
 }
 
 }  // namespace penstock::sys

@@ -128,6 +128,13 @@ void pwrite_all(int fd, std::string_view text, off_t offset, std::string_view na
   }
 }
 
+void set_blocking(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0) {
+    throw Error::from_errno(cat("set descriptor ", fd, " blocking"));
+  }
+}
+
 void sync_file(int fd, std::string_view name) {
   if (retried([&] { return ::fsync(fd); }) != 0) throw Error::from_errno(cat("fsync ", name));
 }

@@ -49,6 +49,8 @@ void write_all(int fd, std::span<const uint8_t> bytes, std::string_view name);
 void write_all(int fd, std::string_view text, std::string_view name);
 void pwrite_all(int fd, std::string_view text, off_t offset, std::string_view name);
 
+// Clears O_NONBLOCK, for a description of our own that was opened with it.
+void set_blocking(int fd);
 void sync_file(int fd, std::string_view name);  // fsync
 void sync_data(int fd, std::string_view name);  // fdatasync
 void truncate(int fd, off_t size, std::string_view name);

@@ -86,6 +86,36 @@ bool has_terminal() {
   return try_open("/dev/tty", O_RDWR | O_NOCTTY).has_value();
 }
 
+std::optional<uint64_t> start_time_of(pid_t pid) {
+  const auto fd = try_open(cat("/proc/", pid, "/stat"), O_RDONLY);
+  if (!fd) return std::nullopt;
+  std::array<uint8_t, 1024> buffer{};
+  size_t size = 0;
+  try {
+    size = read_full(fd->get(), buffer, "stat");
+  } catch (const Error&) {
+    return std::nullopt;  // ESRCH: it ended between open and read
+  }
+  std::string_view text(reinterpret_cast<const char*>(buffer.data()), size);
+  // The name (field 2) may hold blanks and brackets, so fields are counted from its last bracket.
+  const size_t bracket = text.rfind(") ");
+  if (bracket == std::string_view::npos) return std::nullopt;
+  text.remove_prefix(bracket + 2);
+  if (text.starts_with('Z') || text.starts_with('X')) return std::nullopt;
+  for (int field = 3; field < 22; ++field) {
+    const size_t blank = text.find(' ');
+    if (blank == std::string_view::npos) return std::nullopt;
+    text.remove_prefix(blank + 1);
+  }
+  return parse_u64(text.substr(0, text.find(' ')));
+}
+
+std::string boot_id() {
+  const auto fd = try_open("/proc/sys/kernel/random/boot_id", O_RDONLY);
+  if (!fd) return "";
+  return std::string(trim(read_small_file(fd->get(), 64, "boot_id")));
+}
+
 std::string host_name() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return "?";

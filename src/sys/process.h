@@ -3,7 +3,9 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
+#include <string>
 
 #include "sys/exit_status.h"
 #include "sys/unique_fd.h"
@@ -38,6 +40,12 @@ void become_subreaper();
 void set_process_name(const char* name);
 // Whether this process has a controlling terminal.
 bool has_terminal();
+// When the process started, in clock ticks since boot (field 22 of /proc/PID/stat): with the pid it
+// names one process for as long as the machine is up. Nothing if there is no such process, or only
+// its unreaped remains.
+std::optional<uint64_t> start_time_of(pid_t pid);
+// Names this boot of this machine; empty where the kernel does not tell.
+std::string boot_id();
 // "other-host", for a record that may be read elsewhere.
 std::string host_name();
 

@@ -1,0 +1,39 @@
+// Putting a job file into a queue: nothing of it is visible before all of it is on disk (D13, D22).
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "spool/new_file.h"
+#include "spool/queue.h"
+
+namespace penstock::spool {
+
+// A job file being written, by whoever: no lock is needed, and what it holds is not looked at. That
+// it holds anything (D06) is for the caller to see to.
+class Injection {
+ public:
+  explicit Injection(const Queue& queue);
+
+  int fd() const { return file_.fd(); }
+  // Makes it a job and returns its name. Once this returns, the job survives a power cut.
+  std::string publish();
+
+ private:
+  sys::Directory jobs_;
+  std::string name_;
+  NewFile file_;
+};
+
+// What fspl's queue-write, or ours on a file system without unnamed files, leaves when it is
+// killed: tmp-*.fspl.tmp.
+bool is_temporary_name(std::string_view name);
+// Removes such files whose last byte was written longer than `age` before `now` (D22); returns
+// their names.
+std::vector<std::string> sweep_temporaries(const Queue& queue, const Timestamp& now,
+                                           std::chrono::seconds age = std::chrono::hours(24));
+
+}  // namespace penstock::spool

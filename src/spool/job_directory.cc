@@ -1,0 +1,92 @@
+#include "spool/job_directory.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "sys/files.h"
+
+namespace penstock::spool {
+
+namespace {
+
+using Why = NoJobFile::Why;
+
+// What a job name must not be, for a sentence; null for a regular file.
+const char* special_kind(mode_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+      return nullptr;
+    case S_IFDIR:
+      return "is a directory";
+    case S_IFIFO:
+      return "is a FIFO";
+    case S_IFSOCK:
+      return "is a socket";
+    default:
+      return "is a device";
+  }
+}
+
+}  // namespace
+
+bool is_job_name(std::string_view name) {
+  return name.size() >= 10 && name.starts_with("fspl-") && name.ends_with(".fspl");
+}
+
+std::vector<std::string> JobDirectory::names() const {
+  std::vector<std::string> names;
+  directory_.for_each_name([&](const char* name) {
+    if (is_job_name(name)) names.emplace_back(name);
+  });
+  return names;
+}
+
+std::variant<JobFile, NoJobFile> JobDirectory::open(const std::string& name) const {
+  // O_NONBLOCK: a FIFO would wait for its writer.
+  auto fd = directory_.try_open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (!fd) {
+    const int reason = errno;
+    if (reason == ENXIO)
+      return NoJobFile{Why::not_a_file, "is a socket or a device without driver"};
+    if (reason != ENOENT) {
+      return NoJobFile{Why::unreadable, std::generic_category().message(reason)};
+    }
+    if (!directory_.status(name, sys::Links::keep)) return NoJobFile{Why::vanished, ""};
+    return NoJobFile{Why::unreadable, "symbolic link to nothing"};
+  }
+  const struct stat status = sys::status_of(fd->get(), printable(name));
+  if (const char* kind = special_kind(status.st_mode)) return NoJobFile{Why::not_a_file, kind};
+  sys::set_blocking(fd->get());  // a command that gets it as stdin would see the flag
+  return JobFile{.fd = std::move(*fd),
+                 .id = FileIdentity::of(status),
+                 .changed = {.seconds = status.st_ctim.tv_sec,
+                             .nanoseconds = static_cast<uint32_t>(status.st_ctim.tv_nsec)}};
+}
+
+JobDirectory::Removal JobDirectory::remove(const std::string& name, const FileIdentity& id) const {
+  const auto status = directory_.status(name, sys::Links::follow);
+  if (status && FileIdentity::of(*status) != id) return Removal::changed;
+  // Without a status there may still be a link, whose file its command has removed: it goes too.
+  return directory_.remove(name) ? Removal::removed : Removal::vanished;
+}
+
+void JobDirectory::check_removable(const std::string& name) const {
+  const auto refused = [&](int errnum) {
+    return Error::from_errno(cat("remove ", printable(directory_.path()), "/", printable(name)),
+                             errnum);
+  };
+  if (!directory_.is_writable()) throw refused(errno);
+  const struct stat folder = sys::status_of(directory_.fd(), printable(directory_.path()));
+  const uid_t we = ::geteuid();
+  if ((folder.st_mode & S_ISVTX) == 0 || we == 0 || folder.st_uid == we) return;
+  const auto file = directory_.status(name, sys::Links::keep);
+  if (file && file->st_uid != we) throw refused(EPERM);
+}
+
+}  // namespace penstock::spool

@@ -1,0 +1,89 @@
+// The jobs that a scan has found, and whose turn it is. Pure: it opens no file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/time.h"
+#include "spool/file_identity.h"
+
+namespace penstock::spool {
+
+// What a header, once read, says; and of which file.
+struct ScannedJob {
+  std::string name;
+  uint64_t number = 0;
+  Timestamp created;
+  FileIdentity id;
+
+  bool operator==(const ScannedJob&) const = default;
+};
+
+// Orders without ties left (D33): by number, time, name; and by time, number, name.
+bool by_number(const ScannedJob& a, const ScannedJob& b);
+bool by_time(const ScannedJob& a, const ScannedJob& b);
+
+// Whether two files of one number hold the same bytes. Not asked about one file with two names.
+using SameContent = std::function<bool(const ScannedJob& a, const ScannedJob& b)>;
+
+// The files that carry one number. `job` runs; `copies` are identical and done with when it is;
+// `rivals` are not identical, and then nothing may run before a person has chosen (D09).
+struct Turn {
+  std::optional<ScannedJob> job;
+  std::vector<ScannedJob> copies;
+  std::vector<ScannedJob> rivals;
+
+  bool is_conflict() const { return !rivals.empty(); }
+  // "job 7: fspl-a.fspl and fspl-b.fspl both carry this number and differ; …". For a conflict.
+  std::string conflict_sentence() const;
+};
+
+struct Gap {
+  uint64_t waiting_for = 0;
+  size_t later = 0;  // how many later jobs are here
+  ScannedJob first;  // the next one of them
+
+  // "waiting for job 7; 3 later jobs are here, the first is 9 (fspl-x.fspl)"
+  std::string sentence() const;
+};
+
+class JobSet {
+ public:
+  JobSet() = default;
+  explicit JobSet(std::vector<ScannedJob> jobs);
+  JobSet(JobSet&&) = default;
+  JobSet& operator=(JobSet&&) = default;
+
+  size_t size() const { return jobs_.size(); }
+  // For a rescan: whether this very file is known under this name, so that its header is not read
+  // again.
+  bool knows(std::string_view name, const FileIdentity& id) const;
+  // Replaces what had that name.
+  void add(ScannedJob job);
+  // Once it is done with, gone, or found to be another file. No such name: nothing happens.
+  void remove(std::string_view name);
+
+  // Empty (no job) if no file has that number. The only place where duplicates matter.
+  Turn at(uint64_t number, const SameContent& same_content) const;
+  // Where `next` is missing and later ones are here.
+  std::optional<Gap> gap(uint64_t next) const;
+  // Those below `next`, which never run.
+  std::vector<ScannedJob> older_than(uint64_t next) const;
+  std::vector<ScannedJob> in_sequence() const;  // by_number
+  std::vector<ScannedJob> in_time() const;      // by_time
+
+ private:
+  using Jobs = std::set<ScannedJob, bool (*)(const ScannedJob&, const ScannedJob&)>;
+  Jobs jobs_{by_number};
+  // The keys are the names inside jobs_, whose nodes stay where they are.
+  std::unordered_map<std::string_view, Jobs::iterator> by_name_;
+};
+
+}  // namespace penstock::spool

@@ -1,0 +1,202 @@
+// The line itself: encode() and decode_run_record(). Its grammar is in docs/design/spool.md.
+#include <array>
+#include <cassert>
+#include <climits>
+#include <map>
+
+#include "base/text.h"
+#include "spool/run_record.h"
+
+namespace penstock::spool {
+
+namespace {
+
+constexpr std::string_view kMagic = "penstock-run 1";
+constexpr std::string_view kCheck = " check=";
+constexpr size_t kSector = 512;
+constexpr std::array<std::string_view, 4> kPolicies = {"retry", "delete", "leave", "quarantine"};
+
+// FNV-1a: told apart have to be lines and torn lines, not friends and foes.
+uint64_t checksum(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (char c : text) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001b3U;
+  }
+  return hash;
+}
+
+std::string percent_encoded(std::string_view raw) {
+  static constexpr std::string_view kHex = "0123456789ABCDEF";
+  static constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+  std::string out;
+  for (char c : raw) {
+    if (kPlain.find(c) != std::string_view::npos) {
+      out += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    out += '%';
+    out += kHex[byte >> 4U];
+    out += kHex[byte & 15U];
+  }
+  return out;
+}
+
+std::optional<unsigned> hex_digit(char c) {
+  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+  if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A') + 10U;
+  return std::nullopt;
+}
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    if (i + 2 >= text.size()) return std::nullopt;
+    const auto high = hex_digit(text[i + 1]);
+    const auto low = hex_digit(text[i + 2]);
+    if (!high || !low) return std::nullopt;
+    out += static_cast<char>(*high << 4U | *low);
+    i += 2;
+  }
+  return out;
+}
+
+std::string time_text(const Timestamp& time) {
+  return cat(time.seconds, ".", time.nanoseconds);
+}
+
+// The words "key=value" of a line. Each reader below fails the whole line if its word is missing or
+// bad.
+class Words {
+ public:
+  explicit Words(std::string_view line) {
+    while (!line.empty()) {
+      const size_t blank = line.find(' ');
+      const std::string_view word = line.substr(0, blank);
+      line.remove_prefix(blank == std::string_view::npos ? line.size() : blank + 1);
+      if (word.empty()) continue;
+      const size_t sign = word.find('=');
+      if (sign == std::string_view::npos ||
+          !words_.emplace(word.substr(0, sign), word.substr(sign + 1)).second) {
+        good_ = false;
+      }
+    }
+  }
+
+  bool good() const { return good_; }
+  bool has(std::string_view key) const { return words_.contains(key); }
+
+  std::string_view text(std::string_view key) {
+    const auto word = words_.find(key);
+    if (word != words_.end()) return word->second;
+    good_ = false;
+    return {};
+  }
+  uint64_t number(std::string_view key, uint64_t most = UINT64_MAX) {
+    const auto value = parse_u64(text(key));
+    if (value && *value <= most) return *value;
+    good_ = false;
+    return 0;
+  }
+  bool flag(std::string_view key) { return number(key, 1) == 1; }
+  std::string bytes(std::string_view key) {
+    auto value = percent_decoded(text(key));
+    if (!value) good_ = false;
+    return value.value_or("");
+  }
+  Timestamp time(std::string_view key) {
+    std::string_view value = text(key);
+    const bool negative = value.starts_with('-');
+    if (negative) value.remove_prefix(1);
+    const size_t point = value.find('.');
+    const auto seconds = parse_u64(value.substr(0, point));
+    const auto nanoseconds =
+        parse_u64(point == std::string_view::npos ? "" : value.substr(point + 1));
+    if (!seconds || *seconds > INT64_MAX || !nanoseconds || *nanoseconds >= 1'000'000'000U) {
+      good_ = false;
+      return {};
+    }
+    const auto count = static_cast<int64_t>(*seconds);
+    const Timestamp result = {.seconds = negative ? -count : count,
+                              .nanoseconds = static_cast<uint32_t>(*nanoseconds)};
+    if (!is_representable(result)) good_ = false;
+    return result;
+  }
+  OnError policy(std::string_view key) {
+    const std::string_view value = text(key);
+    for (size_t i = 0; i < kPolicies.size(); ++i) {
+      if (kPolicies.at(i) == value) return static_cast<OnError>(i);
+    }
+    good_ = false;
+    return OnError::retry;
+  }
+
+ private:
+  std::map<std::string_view, std::string_view> words_;
+  bool good_ = true;
+};
+
+}  // namespace
+
+std::string encode(const RunRecord& record) {
+  std::string line =
+      cat(kMagic, " pid=", record.pid, " start=", record.start,
+          " host=", percent_encoded(record.host), " since=", time_text(record.since),
+          " first=", record.range.first, " before=", time_text(record.range.before),
+          " boot=", percent_encoded(record.range.boot), " nextseq=", record.range.sequence_inode,
+          " policy=", kPolicies.at(static_cast<size_t>(record.on_error)),
+          " keep=", record.never_delete ? 1 : 0, " ended=", record.ended ? 1 : 0);
+  if (record.job) {
+    line += cat(" job=", record.job->number, " file=", percent_encoded(record.job->file),
+                " inode=", record.job->inode, " attempt=", record.job->attempt,
+                " done=", record.job->done ? 1 : 0);
+  }
+  line += cat(kCheck, checksum(line));
+  const size_t size = (line.size() + 1 + kSector - 1) / kSector * kSector;
+  assert(size <= kMaxRecordBytes);  // a host name and a file name, 255 bytes each at most
+  line.resize(size - 1, ' ');
+  return line + "\n";
+}
+
+std::optional<RunRecord> decode_run_record(std::string_view text) {
+  text = text.substr(0, kMaxRecordBytes);
+  const size_t end = text.find('\n');
+  if (end == std::string_view::npos || !text.starts_with(kMagic)) return std::nullopt;
+  text = text.substr(0, end);
+  const size_t check = text.rfind(kCheck);
+  if (check == std::string_view::npos ||
+      parse_u64(trim(text.substr(check + kCheck.size()))) != checksum(text.substr(0, check))) {
+    return std::nullopt;
+  }
+  Words words(text.substr(kMagic.size(), check - kMagic.size()));
+  RunRecord record = {
+      .pid = static_cast<pid_t>(words.number("pid", INT_MAX)),
+      .start = words.number("start"),
+      .host = words.bytes("host"),
+      .since = words.time("since"),
+      .range = {.first = words.number("first"),
+                .before = words.time("before"),
+                .boot = words.bytes("boot"),
+                .sequence_inode = words.number("nextseq")},
+      .on_error = words.policy("policy"),
+      .never_delete = words.flag("keep"),
+      .ended = words.flag("ended"),
+  };
+  if (words.has("job")) {
+    record.job = {.number = words.number("job"),
+                  .file = words.bytes("file"),
+                  .inode = words.number("inode"),
+                  .attempt = static_cast<uint32_t>(words.number("attempt", UINT32_MAX)),
+                  .done = words.flag("done")};
+  }
+  if (!words.good()) return std::nullopt;
+  return record;
+}
+
+}  // namespace penstock::spool

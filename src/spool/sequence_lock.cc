@@ -1,0 +1,65 @@
+#include "spool/sequence_lock.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "sys/files.h"
+#include "sys/lock.h"
+
+namespace penstock::spool {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kFirstSleep{1};
+constexpr milliseconds kLongestSleep{100};
+
+sys::UniqueFd open_lock(const std::string& path, SequenceLock::Side side) {
+  const bool create = side == SequenceLock::Side::sender;
+  auto fd = sys::try_open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | (create ? O_CREAT : 0));
+  if (fd) return std::move(*fd);
+  const Error error = Error::from_errno(cat("open ", printable(path)));
+  if (create || !error.is(ENOENT)) throw error;
+  throw Error(
+      cat(error.message(),
+          " (the queue is append-only, or there is none; queue-init --repair completes one)"),
+      error.code());
+}
+
+}  // namespace
+
+std::optional<SequenceLock> SequenceLock::take(const std::string& file, Side side,
+                                               std::chrono::nanoseconds limit) {
+  const std::string path = path_of(file);
+  const auto begin = steady_clock::now();
+  milliseconds sleep = kFirstSleep;
+  for (;;) {
+    sys::UniqueFd fd = open_lock(path, side);
+    const struct stat ours = sys::status_of(fd.get(), printable(path));
+    if (!S_ISREG(ours.st_mode)) throw Error(cat(printable(path), " is not a regular file"));
+    if (sys::try_lock(fd.get())) {
+      // Whoever removes a lock file that is held lets two in; at least we do not wait for the one
+      // without a name and take that.
+      const auto named = sys::status_of_path(path);
+      if (named && named->st_dev == ours.st_dev && named->st_ino == ours.st_ino) {
+        return SequenceLock(file, std::move(fd));
+      }
+      continue;
+    }
+    const auto left = limit - (steady_clock::now() - begin);
+    if (left <= std::chrono::nanoseconds::zero()) return std::nullopt;
+    // A sleep, since flock has no descriptor that could be polled: it blocks or fails, and a thread
+    // that blocks in it could not be called off.
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(sleep, left));
+    sleep = std::min(sleep * 2, kLongestSleep);
+  }
+}
+
+}  // namespace penstock::spool
