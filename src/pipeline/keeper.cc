@@ -79,9 +79,11 @@ void Keeper::spawn(PipelineId pipeline, const Spawn& spawn) {
   order.close_other_fds = spawn.close_other_fds;
   order.count_io = spawn.count_io;
   order.cgroup = spawn.cgroup;
+  order.gate_holds = spawn.gate_holds;
   std::vector<int> fds;
   Pipeline& own = pipelines_.at(pipeline);
   own.cgroup = spawn.cgroup;
+  own.gate_holds = own.gate_holds || spawn.gate_holds;
   for (const auto& [role, fd] : spawn.fds) {
     order.fd_roles.push_back(role);
     fds.push_back(fd);
@@ -117,7 +119,8 @@ void Keeper::end_tree(PipelineId pipeline, const End& end) {
                                                         .mode = end.mode,
                                                         .grace = end.grace,
                                                         .cgroup = own.cgroup,
-                                                        .gate = end.gate},
+                                                        .gate = end.gate,
+                                                        .gate_holds = own.gate_holds},
                                           std::move(hooks));
 }
 

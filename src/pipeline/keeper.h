@@ -46,6 +46,7 @@ class Keeper {
     bool close_other_fds = false;
     bool count_io = false;
     std::string cgroup;
+    bool gate_holds = false;  // see Order
   };
   // Answered by spawned or spawn_failed. The descriptors may be closed once this returns.
   void spawn(PipelineId pipeline, const Spawn& spawn);
@@ -72,6 +73,7 @@ class Keeper {
     Listener listener;
     JobTree tree;
     std::string cgroup;
+    bool gate_holds = false;
     std::unique_ptr<TreeEnd> own_end;
   };
 

@@ -52,6 +52,7 @@ class KeeperProcess {
     sys::UniqueFd gate_text;
     std::string cgroup;
     bool had_gate = false;
+    bool gate_holds = false;
     std::unique_ptr<TreeEnd> end;
     bool ended = false;
   };
@@ -168,6 +169,7 @@ void KeeperProcess::spawn(const Order& order, std::vector<sys::UniqueFd> fds) {
     if (role == kGateRole) {
       pipeline.gate = std::move(fds[i]);
       pipeline.had_gate = true;
+      pipeline.gate_holds = order.gate_holds;
     } else if (role == kGateTextRole) {
       pipeline.gate_text = std::move(fds[i]);
     } else if (role == kCgroupRole) {
@@ -236,7 +238,8 @@ void KeeperProcess::end_tree(PipelineId id, EndMode mode, std::chrono::milliseco
                                                          .mode = mode,
                                                          .grace = grace,
                                                          .cgroup = pipeline.cgroup,
-                                                         .gate = pipeline.gate.get()},
+                                                         .gate = pipeline.gate.get(),
+                                                         .gate_holds = pipeline.gate_holds},
                                            std::move(hooks));
 }
 

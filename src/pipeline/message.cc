@@ -86,6 +86,7 @@ void order_fields(Codec&& each, Message& m) {
   each(m.fd_roles);
   each(m.close_other_fds);
   each(m.count_io);
+  each(m.gate_holds);
   each(m.mode);
   each(m.kill_with);
   each(m.cgroup);

@@ -185,7 +185,9 @@ void Run::start_command() {
     fds.emplace_back(kGateRole, gate_->fd());
     fds.emplace_back(kGateTextRole, gate_->text_fd());
   }
-  command_index_ = processes_->start(config_.command.spec, config_.command.env, fds);
+  const bool holds = pump_ && upstream_ && strength() == GateStrength::hold;
+  command_index_ = processes_->start(config_.command.spec, config_.command.env, fds,
+                                     holds ? Stages::GateHolds::yes : Stages::GateHolds::no);
   command_started_ = true;
   describe_gate();
   command_stdin_.reset();

@@ -25,14 +25,15 @@ Stages::~Stages() {
 }
 
 size_t Stages::start(StageSpec spec, std::vector<std::string> env,
-                     const std::vector<std::pair<int, int>>& fds) {
+                     const std::vector<std::pair<int, int>>& fds, GateHolds gate) {
   const size_t index = stages_.size();
   Keeper::Spawn spawn{.stage = static_cast<StageId>(index),
                       .spec = spec,
                       .env = std::move(env),
                       .fds = fds,
                       .close_other_fds = options_.close_fds,
-                      .count_io = options_.count_io};
+                      .count_io = options_.count_io,
+                      .gate_holds = gate == GateHolds::yes};
   if (cgroup_) {
     spawn.fds.emplace_back(kCgroupRole, cgroup_->procs());
     spawn.cgroup = cgroup_->path();

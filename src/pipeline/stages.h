@@ -47,9 +47,11 @@ class Stages {
 
   void set_listener(std::function<void()> changed) { changed_ = std::move(changed); }
 
-  // Orders a stage; `fds` as in Keeper::Spawn. Returns its index.
+  // Orders a stage; `fds` as in Keeper::Spawn. `gate` says whether one goes with it that keeps the
+  // payload's end back. Returns its index.
+  enum class GateHolds { no, yes };
   size_t start(StageSpec spec, std::vector<std::string> env,
-               const std::vector<std::pair<int, int>>& fds);
+               const std::vector<std::pair<int, int>>& fds, GateHolds gate = GateHolds::no);
   size_t count() const { return stages_.size(); }
   const Stage& at(size_t index) const { return stages_.at(index); }
   bool all_over(size_t first, size_t last) const;

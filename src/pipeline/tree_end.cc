@@ -1,5 +1,7 @@
 #include "pipeline/tree_end.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 
@@ -18,6 +20,22 @@ namespace {
 // may take longer.
 constexpr auto kPatience = 2s;
 constexpr auto kCheckEvery = 100ms;
+
+// Whether there are readers of this pipe, and all that can be seen are zfs-fuse.
+bool only_zfs_fuse_reads(int gate) {
+  const ino_t inode = sys::inode_of(gate);
+  bool any = false;
+  for (const procfs::ProcessStat& process : procfs::read_all_stats()) {
+    if (process.pid == ::getpid()) continue;
+    const auto ends = procfs::read_pipe_ends(process.pid);
+    if (!ends) continue;
+    const bool reads = std::ranges::any_of(
+        *ends, [&](const procfs::PipeEnd& end) { return end.reads && end.inode == inode; });
+    if (reads && process.comm != "zfs-fuse") return false;
+    any = any || reads;
+  }
+  return any;
+}
 
 std::string user_name(uid_t uid) {
   return uid == 0 ? "root" : cat("user ", uid);
@@ -112,7 +130,11 @@ void TreeEnd::kill_all() {
 }
 
 bool TreeEnd::gate_is_read() const {
-  return plan_.gate >= 0 && !sys::poll_now(plan_.gate).broken;
+  if (plan_.gate < 0 || sys::poll_now(plan_.gate).broken) return false;
+  // zfs-fuse reads for `zfs receive`, and goes on after that was killed. It takes no stream without
+  // its end mark, so where the end was kept back from it, end-of-file does no harm, and without it
+  // its data set stays busy for ever.
+  return !(plan_.gate_holds && only_zfs_fuse_reads(plan_.gate));
 }
 
 void TreeEnd::look_whether_over() {

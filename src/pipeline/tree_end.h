@@ -23,8 +23,9 @@ class TreeEnd {
     pid_t root = 0;  // whose descendants are looked at
     EndMode mode = EndMode::gate_shut;
     std::chrono::milliseconds grace{0};
-    std::string cgroup;  // the job's own, or empty
-    int gate = -1;       // borrowed; the tree is not over before nobody reads it. -1: none
+    std::string cgroup;       // the job's own, or empty
+    int gate = -1;            // borrowed; the tree is not over before nobody reads it. -1: none
+    bool gate_holds = false;  // the last bytes, too, were kept back from whoever reads
   };
   struct Hooks {
     std::function<void()> ended;
