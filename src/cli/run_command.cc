@@ -95,7 +95,7 @@ int handle_run(const Arguments& arguments) {
                   options.gate != pipeline::GateStrength::hold && !options.verify_before,
               .tap = std::nullopt});
     }
-    pipeline::Run run(engine, options, std::move(config), [] {});
+    pipeline::Run run(engine, options, std::move(config));
     interruption.tell([&run](int number) { run.interrupt(number); });
     engine.loop.run_until([&run] { return run.is_done(); });
     outcome = run.outcome();

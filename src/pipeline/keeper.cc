@@ -31,6 +31,8 @@ Keeper::~Keeper() {
 
 void Keeper::start() {
   sys::become_subreaper();
+  has_terminal_ = sys::has_terminal();
+  inherited_.note_inherited_pipes();
   auto [ours, theirs] = sys::MessageSocket::make_pair();
   auto self = sys::open_pidfd(::getpid());
   if (!self) throw Error("open a pidfd for this process");
@@ -56,7 +58,7 @@ PipelineId Keeper::open(Listener listener) {
   const PipelineId id = ++last_id_;
   Pipeline& pipeline = pipelines_[id];
   pipeline.listener = std::move(listener);
-  pipeline.tree.note_inherited_pipes();
+  pipeline.tree = inherited_;
   return id;
 }
 
@@ -144,7 +146,7 @@ void Keeper::deliver(const Report& report) {
   Pipeline& pipeline = found->second;
   if (report.kind == Report::Kind::spawned) {
     pipeline.tree.stages.push_back({.pid = report.pid, .start_time = report.start_time});
-    if (!sys::has_terminal()) {
+    if (!has_terminal_) {
       pipeline.tree.session = process_;
       if (pipeline.tree.group == 0) pipeline.tree.group = report.pid;
     }

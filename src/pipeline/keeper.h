@@ -88,6 +88,8 @@ class Keeper {
   pid_t process_ = 0;
   bool dead_ = false;
   bool left_behind_ = false;
+  bool has_terminal_ = false;
+  JobTree inherited_;  // what every job's tree starts from
   sys::UniqueFd pidfd_;
   std::optional<sys::MessageSocket> socket_;
   std::optional<sys::Watch> socket_watch_;

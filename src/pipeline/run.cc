@@ -31,21 +31,11 @@ constexpr size_t kAtOnceBytes = 64UL << 10U;
 
 }  // namespace
 
-Run::Run(Engine& engine, const Options& options, Config config, std::function<void()> done)
+Run::Run(Engine& engine, const Options& options, Config config)
     : engine_(engine),
       options_(options),
       config_(std::move(config)),
-      on_done_(std::move(done)),
-      first_turn_(engine.loop,
-                  [this] {
-                    if (done_) {
-                      on_done_();
-                    } else if (phase_ == Phase::ending) {
-                      look_whether_ended();
-                    } else {
-                      evaluate();
-                    }
-                  }),
+      first_turn_(engine.loop, [this] { evaluate(); }),
       timeout_timer_(
           engine.loop,
           [this] {
@@ -477,7 +467,6 @@ void Run::finish() {
   if (command_started_) outcome_.command = command().status;
   outcome_.bytes = bytes_fed();
   outcome_.stages = all_stages();
-  first_turn_.set(0ms);
 }
 
 std::vector<Stages::Stage> Run::all_stages() const {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -82,8 +81,8 @@ class Run {
     uint64_t spool_at_least = 0;
   };
 
-  // Starts at once; `done` is called once, in a later turn of the loop. Borrows engine and options.
-  Run(Engine& engine, const Options& options, Config config, std::function<void()> done);
+  // Starts at once; is_done() changes in a later turn of the loop. Borrows engine and options.
+  Run(Engine& engine, const Options& options, Config config);
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
@@ -129,7 +128,6 @@ class Run {
   Engine& engine_;
   const Options& options_;
   Config config_;
-  std::function<void()> on_done_;
   Phase phase_ = Phase::running;
   bool done_ = false;
   Outcome outcome_;

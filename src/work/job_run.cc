@@ -165,7 +165,7 @@ JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened o
                                            .size = opened.file.id.size - opened.payload_offset,
                                            .name = job.job.name};
   }
-  pipeline::Run run(context.engine, context.options, std::move(config), [] {});
+  pipeline::Run run(context.engine, context.options, std::move(config));
   if (job.started) job.started();
   return end_of(wait_for(context, run, cat("job ", job.job.number)), context.settings);
 }
@@ -190,7 +190,7 @@ JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata
     // stop.
     config.payload = pipeline::StreamPayload{.fd = fd, .name = "standard input"};
   }
-  pipeline::Run run(context.engine, context.options, std::move(config), [] {});
+  pipeline::Run run(context.engine, context.options, std::move(config));
   return end_of(wait_for(context, run, cat("job ", metadata.sequence)), context.settings);
 }
 
@@ -199,7 +199,7 @@ sys::ExitStatus run_helper(const JobContext& context, const std::string& shell_c
   pipeline::Run::Config config{.payload = pipeline::NoPayload{}};
   config.command.spec.argv = {"/bin/sh", "-c", shell_command};
   config.command.env = std::move(env);
-  pipeline::Run run(context.engine, context.options, std::move(config), [] {});
+  pipeline::Run run(context.engine, context.options, std::move(config));
   const Outcome outcome = wait_for(context, run, "the check");
   if (outcome.kind == Outcome::Kind::cannot_start_command) throw Error(outcome.sentence);
   return outcome.command.value_or(sys::ExitStatus::exited(1));
