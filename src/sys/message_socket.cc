@@ -70,8 +70,8 @@ std::optional<MessageSocket::Message> MessageSocket::receive() {
   Message message;
   if (buffer_.empty()) buffer_.resize(kMaxText);
   char kind = 0;
-  std::array<iovec, 2> parts{{{.iov_base = &kind, .iov_len = 1},
-                              {.iov_base = buffer_.data(), .iov_len = buffer_.size()}}};
+  std::array<iovec, 2> parts{
+      {{.iov_base = &kind, .iov_len = 1}, {.iov_base = buffer_.data(), .iov_len = buffer_.size()}}};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMaxFds)> control{};
   msghdr header{};
   header.msg_iov = parts.data();

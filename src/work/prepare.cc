@@ -19,8 +19,8 @@
 #include "spool/run_record.h"
 #include "spool/sequence_file.h"
 #include "spool/sequence_text.h"
-#include "sys/files.h"
 #include "sys/exit_status.h"
+#include "sys/files.h"
 #include "sys/signals.h"
 
 namespace penstock::work {
