@@ -169,6 +169,7 @@ void MessagePackWriter::add_signed(int64_t value) {
 void MessagePackWriter::add_text(std::string_view text) {
   Sink sink{out_};
   const auto size = static_cast<uint32_t>(text.size());
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): its size goes with it
   msgpack::packer<Sink>(sink).pack_str(size).pack_str_body(text.data(), size);
 }
 

@@ -167,6 +167,7 @@ void Keeper::died() {
   socket_watch_.reset();
   sys::reap(process_);
   std::vector<PipelineId> ids;
+  ids.reserve(pipelines_.size());
   for (const auto& [id, pipeline] : pipelines_) ids.push_back(id);
   for (const PipelineId id : ids) {
     deliver({.kind = Report::Kind::keeper_died, .pipeline = id});

@@ -73,7 +73,7 @@ class KeeperProcess {
   sys::EventLoop loop_;
   sys::MessageSocket socket_;
   sys::UniqueFd processor_;
-  sys::SignalFd signals_{SIGCHLD};
+  sys::SignalFd signals_{sys::signal_set({SIGCHLD})};
   bool own_session_ = false;
   bool processor_is_dead_ = false;
   bool quit_ = false;

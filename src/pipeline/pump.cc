@@ -179,9 +179,7 @@ void Pump::relay_by_stash() {
         bytes_out_ += out.count;
         moved = true;
       }
-    } else if (stash_is_full) {
-      return;
-    } else if (source_ended_ && stashed_ == 0) {
+    } else if (stash_is_full || (source_ended_ && stashed_ == 0)) {
       return;
     }
     if (!moved) wait(!source_ended_ && !stash_is_full, stashed_ > keep());

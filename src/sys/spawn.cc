@@ -16,8 +16,6 @@
 #include "base/error.h"
 #include "base/text.h"
 
-extern "C" char** environ;
-
 namespace penstock::sys {
 
 namespace {
@@ -131,6 +129,8 @@ SpawnOutcome spawn_stage(const StagePlan& plan) {
                           .env = pointers(plan.env)};
   volatile int error = 0;
   const char* volatile step = "";
+  // NOLINTNEXTLINE(bugprone-unsafe-functions): posix_spawn cannot set a death signal; see the
+  // hazard above
   const pid_t pid = ::vfork();
   if (pid == 0) become_stage(prepared, error, step);
   if (pid < 0) return {.error = errno, .step = "fork"};

@@ -148,6 +148,7 @@ void Drain::recover() {
   record_.range = own_range_;
 
   std::vector<ScannedJob> left;
+  left.reserve(recovery.report.size());
   for (const spool::OldJob& job : recovery.report)
     left.push_back({.name = job.name, .number = job.number, .id = job.id});
   if (left.empty()) return;
