@@ -42,6 +42,7 @@ class Decoder {
   explicit Decoder(std::string_view text) : rest_(text) {}
   template <typename T>
   requires(std::is_arithmetic_v<T> || std::is_enum_v<T>) void get(T& value) {
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): take() gives exactly that many
     std::memcpy(&value, take(sizeof value).data(), sizeof value);
   }
   void get(std::string& text) {
