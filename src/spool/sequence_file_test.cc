@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -208,22 +209,20 @@ TEST_F(SequenceFileTest, ReadsAsBeforeWhereItMayNotGrow) {
 TEST_F(SequenceFileTest, D31_IsReadWithoutTheLockWhileAWriterCounts) {
   const auto lock = locked();
   SequenceFile sequence = SequenceFile::open_or_create(lock);
-  std::atomic<bool> stop = false;
-  std::atomic<uint64_t> written = 1;
-  std::jthread writer([&] {
-    for (uint64_t number = 1; !stop; ++number) {
-      written = number + 1;  // never behind the file
-      sequence.write(number);
+  std::atomic<uint64_t> begun = 1;
+  std::jthread writer([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      sequence.write(++begun);
+      std::this_thread::sleep_for(std::chrono::microseconds(20));  // a job takes longer than this
     }
   });
   uint64_t last = 0;
   for (int i = 0; i < 2000; ++i) {
     const uint64_t number = read_sequence_unlocked(file());
     EXPECT_GE(number, last);
-    EXPECT_LE(number, written.load());
+    EXPECT_LE(number, begun.load());
     last = number;
   }
-  stop = true;
 }
 
 TEST_F(SequenceFileTest, WhatWeWriteFsplReadsAndTheOtherWayRound) {
