@@ -29,6 +29,9 @@ class InjectionTest : public ::testing::Test {
   // A file whose last byte was written `age` seconds ago.
   void put_aged(const std::string& name, time_t age) const {
     write_file(queue_.job_path(name), "x");
+    make_older(name, age);
+  }
+  void make_older(const std::string& name, time_t age) const {
     const timeval then = {.tv_sec = Timestamp::now().seconds - age, .tv_usec = 0};
     const timeval times[2] = {then, then};
     ::utimes(queue_.job_path(name).c_str(), times);
@@ -110,6 +113,7 @@ TEST_F(InjectionTest, D22_SweepsWhatAKilledWriterLeft) {
   put_aged("tmp-other", 90000);
   put_aged("fspl-4.fspl.tmp", 90000);
   ASSERT_EQ(::mkdir(queue_.job_path("tmp-fspl-5.fspl.tmp").c_str(), 0777), 0);
+  make_older("tmp-fspl-5.fspl.tmp", 90000);
   EXPECT_EQ(sweep_temporaries(queue_, Timestamp::now()),
             (std::vector<std::string>{"tmp-fspl-1.fspl.tmp"}));
   EXPECT_EQ(in_jobs(),

@@ -108,6 +108,13 @@ RC_GTEST_PROP(RunRecord, IsNothingWhenAnyByteChanged, ()) {
   RC_ASSERT((!found || encode(*found).starts_with(line)));
 }
 
+// The line with a check that is right.
+std::string checked(const std::string& line) {
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (unsigned char c : line) hash = (hash ^ c) * 0x100000001b3U;
+  return cat(line, " check=", hash, "\n");
+}
+
 // As written by somebody who knows how the check is made.
 RC_GTEST_PROP(RunRecord, SurvivesAnythingThatChecks, ()) {
   std::string line = encode(*any_record());
@@ -118,9 +125,7 @@ RC_GTEST_PROP(RunRecord, SurvivesAnythingThatChecks, ()) {
     line[at] = *rc::gen::oneOf(rc::gen::element('-', '%', '=', ' ', '9', '.'),
                                rc::gen::distinctFrom('\n'));
   }
-  uint64_t hash = 0xcbf29ce484222325U;
-  for (unsigned char c : line) hash = (hash ^ c) * 0x100000001b3U;
-  const auto found = decode_run_record(cat(line, " check=", hash, "\n"));
+  const auto found = decode_run_record(checked(line));
   RC_CLASSIFY(found.has_value());
   if (!found) return;
   RC_ASSERT(holder_sentence(found, HolderState::gone).size() > 0U);
@@ -152,6 +157,11 @@ TEST(RunRecord, RefusesAWellMadeLineOfNonsense) {
   record = example();
   record.range.boot = std::string(256, 'x');
   EXPECT_EQ(decode_run_record(encode(record)), std::nullopt);
+  std::string line = encode(example());
+  line.resize(line.find(" check="));
+  EXPECT_EQ(decode_run_record(checked(line)), example());
+  line.replace(line.find("4711"), 4, "4294967295");
+  EXPECT_EQ(decode_run_record(checked(line)), std::nullopt);
   record = example();
   record.pid = -5;
   EXPECT_EQ(decode_run_record(encode(record)), std::nullopt);
