@@ -240,7 +240,7 @@ TEST_F(SequenceFileTest, WhatWeWriteFsplReadsAndTheOtherWayRound) {
 }
 
 // What a kill or a failing call at any instant leaves. The test below is what strace runs.
-TEST_F(SequenceFileTest, DISABLED_WriteForStrace) {
+TEST(ForStrace, DISABLED_Write) {
   const std::string path = ::getenv("PENSTOCK_TEST_FILE");
   const auto lock = SequenceLock::take(path, SequenceLock::Side::sender);
   SequenceFile::open_or_create(*lock).write(12345);
@@ -262,7 +262,7 @@ TEST_F(SequenceFileTest, IsOldOrNewWhicheverCallFailsOrIsTheLast) {
         const Outcome outcome =
             shell("ASAN_OPTIONS=detect_leaks=0 PENSTOCK_TEST_FILE=" + file() +
                   " strace -qq -o /dev/null -e inject=" + inject + " " + self +
-                  " --gtest_also_run_disabled_tests --gtest_filter=*DISABLED_WriteForStrace");
+                  " --gtest_also_run_disabled_tests --gtest_filter=ForStrace.DISABLED_Write");
         if (outcome.status != 0) ++failures;
         if (!exists(file())) {
           EXPECT_EQ(before, "");
