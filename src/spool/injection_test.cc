@@ -128,6 +128,18 @@ TEST(ForStrace, DISABLED_Inject) {
   std::puts(("published " + injection.publish()).c_str());
 }
 
+TEST_F(InjectionTest, D13_SyncsTheBytesThenTheDirectoryThatHasTheName) {
+  if (shell("strace -e trace=none true").status != 0) GTEST_SKIP() << "NOT TESTED: no strace";
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe");
+  const Outcome calls = shell(
+      "ASAN_OPTIONS=detect_leaks=0 PENSTOCK_TEST_QUEUE=" + dir_ + " strace -qq -y -o " +
+      scratch_.path("trace") + " -e trace=fsync,linkat " + self +
+      " --gtest_also_run_disabled_tests --gtest_filter=ForStrace.DISABLED_Inject > /dev/null; "
+      "sed -E 's/^(fsync.*jobs>|fsync|linkat).*/\\1/; s/[0-9]+<.*jobs>/jobs/' " +
+      scratch_.path("trace"));
+  EXPECT_EQ(calls.out, "fsync\nlinkat\nfsync(jobs\n");
+}
+
 class EveryCall : public InjectionTest, public ::testing::WithParamInterface<const char*> {};
 
 // With and without unnamed files, each call failing and each call the last: a job is absent or
