@@ -15,7 +15,7 @@ std::string Injection::publish() {
 }
 
 bool is_temporary_name(std::string_view name) {
-  return name.size() >= 13 && name.starts_with("tmp-") && name.ends_with(".fspl.tmp");
+  return name.starts_with("tmp-") && name.ends_with(".fspl.tmp");
 }
 
 std::vector<std::string> sweep_temporaries(const Queue& queue, const Timestamp& now,

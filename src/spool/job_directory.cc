@@ -36,7 +36,7 @@ const char* special_kind(mode_t mode) {
 }  // namespace
 
 bool is_job_name(std::string_view name) {
-  return name.size() >= 10 && name.starts_with("fspl-") && name.ends_with(".fspl");
+  return name.starts_with("fspl-") && name.ends_with(".fspl");
 }
 
 std::vector<std::string> JobDirectory::names() const {

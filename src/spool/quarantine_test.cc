@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "base/error.h"
 #include "spool/support_test.h"
 #include "sys/files.h"
@@ -116,6 +118,26 @@ TEST_F(QuarantineTest, AFailureLeavesTheJobAndNoReport) {
   write_file(dir_ + "/penstock", "a file, not a folder");
   EXPECT_THROW(quarantine(queue_, name_, id, "r"), Error);
   EXPECT_TRUE(exists(queue_.job_path(name_)));
+}
+
+TEST_F(QuarantineTest, TakesItsReportBackIfTheJobCannotBeMoved) {
+  const FileIdentity id = put(name_, "x");
+  if (::geteuid() != 0 || read_file("/proc/sys/fs/protected_hardlinks") != "1\n") {
+    GTEST_SKIP() << "NOT TESTED: needs root and fs.protected_hardlinks";
+  }
+  ::chmod(queue_.job_path(name_).c_str(), 0644);
+  ::chmod(dir_.c_str(), 0777);
+  ::chmod((dir_ + "/jobs").c_str(), 0755);
+  EXPECT_TRUE(as_nobody([&] {
+    try {
+      quarantine(queue_, name_, id, "r");
+    } catch (const Error& error) {
+      return error.is(EACCES);
+    }
+    return false;
+  }));
+  EXPECT_TRUE(exists(queue_.job_path(name_)));
+  EXPECT_EQ(list(folder_), "");
 }
 
 }  // namespace

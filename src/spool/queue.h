@@ -1,4 +1,5 @@
-// A queue directory: its layout, how one is made, and its lock.
+// spool/: a queue directory on disk: its numbers, its names, its lock, who runs it and what a dead
+// run left behind. It knows no pipelines, no decoders and nothing that is inside a job file.
 #pragma once
 
 #include <chrono>

@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kMagic = "penstock-run 1";
 constexpr std::string_view kCheck = " check=";
 constexpr size_t kSector = 512;
+constexpr size_t kMaxText = 255;  // of host, file and boot; encoded they still fit kMaxRecordBytes
 constexpr std::array<std::string_view, 4> kPolicies = {"retry", "delete", "leave", "quarantine"};
 
 // FNV-1a: told apart have to be lines and torn lines, not friends and foes.
@@ -66,8 +67,9 @@ class Words {
   bool flag(std::string_view key) { return number(key, 1) == 1; }
   std::string bytes(std::string_view key) {
     auto value = percent_decoded(text(key));
-    if (!value) good_ = false;
-    return value.value_or("");
+    if (value && value->size() <= kMaxText) return *value;
+    good_ = false;
+    return "";
   }
   Timestamp time(std::string_view key) {
     std::string_view value = text(key);
@@ -118,7 +120,7 @@ std::string encode(const RunRecord& record) {
   }
   line += cat(kCheck, checksum(line));
   const size_t size = (line.size() + 1 + kSector - 1) / kSector * kSector;
-  assert(size <= kMaxRecordBytes);  // a host name and a file name, 255 bytes each at most
+  assert(size <= kMaxRecordBytes);
   line.resize(size - 1, ' ');
   return line + "\n";
 }

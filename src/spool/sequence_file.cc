@@ -20,8 +20,8 @@ namespace penstock::spool {
 
 namespace {
 
-constexpr int kMaxLinks = 40;           // as the kernel's limit
-constexpr int kMaxUnlockedReads = 100;  // each one a chance to meet a writer; he needs microseconds
+constexpr int kMaxLinks = 40;            // as the kernel's limit
+constexpr int kMaxUnlockedReads = 1000;  // a writer has a job to run between two numbers
 
 std::string directory_of(const std::string& path) {
   const size_t slash = path.rfind('/');

@@ -24,7 +24,10 @@ constexpr milliseconds kLongestSleep{100};
 sys::UniqueFd open_lock(const std::string& path, SequenceLock::Side side) {
   const bool create = side == SequenceLock::Side::sender;
   auto fd = sys::try_open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | (create ? O_CREAT : 0));
-  if (fd) return std::move(*fd);
+  if (fd) {
+    if (S_ISREG(sys::status_of(fd->get(), printable(path)).st_mode)) return std::move(*fd);
+    throw Error(cat(printable(path), " is not a regular file"));
+  }
   const Error error = Error::from_errno(cat("open ", printable(path)));
   if (create || !error.is(ENOENT)) throw error;
   throw Error(
@@ -41,18 +44,10 @@ std::optional<SequenceLock> SequenceLock::take(const std::string& file, Side sid
   const auto begin = steady_clock::now();
   milliseconds sleep = kFirstSleep;
   for (;;) {
+    // Opened anew each time: if somebody has removed the file meanwhile, the one without a name is
+    // not worth waiting for.
     sys::UniqueFd fd = open_lock(path, side);
-    const struct stat ours = sys::status_of(fd.get(), printable(path));
-    if (!S_ISREG(ours.st_mode)) throw Error(cat(printable(path), " is not a regular file"));
-    if (sys::try_lock(fd.get())) {
-      // Whoever removes a lock file that is held lets two in; at least we do not wait for the one
-      // without a name and take that.
-      const auto named = sys::status_of_path(path);
-      if (named && named->st_dev == ours.st_dev && named->st_ino == ours.st_ino) {
-        return SequenceLock(file, std::move(fd));
-      }
-      continue;
-    }
+    if (sys::try_lock(fd.get())) return SequenceLock(file, std::move(fd));
     const auto left = limit - (steady_clock::now() - begin);
     if (left <= std::chrono::nanoseconds::zero()) return std::nullopt;
     // A sleep, since flock has no descriptor that could be polled: it blocks or fails, and a thread

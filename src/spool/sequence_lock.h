@@ -1,5 +1,4 @@
-// spool/: a queue directory on disk: its numbers, its names, its lock, who runs it and what a dead
-// run left behind. It knows no pipelines, no decoders and nothing that is inside a job file.
+// The lock of a sequence file, the sender's or a queue's.
 #pragma once
 
 #include <chrono>
