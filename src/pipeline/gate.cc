@@ -42,4 +42,8 @@ void Gate::close() {
   text_.reset();
 }
 
+void Gate::abandon() {
+  static_cast<void>(write_.release());
+}
+
 }  // namespace penstock::pipeline

@@ -45,6 +45,8 @@ class Gate {
   void describe(const GateText& text);
   // Our half of letting go; the keeper's comes first.
   void close();
+  // Keeps our end open until this process ends, whatever becomes of this object.
+  void abandon();
 
  private:
   Engine& engine_;

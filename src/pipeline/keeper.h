@@ -61,6 +61,8 @@ class Keeper {
   void end_tree(PipelineId pipeline, const End& end);
   // The pipeline is over, and its listener is not called again.
   void forget(PipelineId pipeline);
+  // Its listener is not called again, but the keeper goes on with it.
+  void ignore(PipelineId pipeline) { pipelines_.erase(pipeline); }
 
   bool is_running() const { return process_ != 0; }
   bool is_dead() const { return dead_; }

@@ -71,6 +71,14 @@ Run::Run(Engine& engine, const Options& options, Config config)
   }
 }
 
+Run::~Run() {
+  if (done_) return;
+  engine_.keeper.leave_behind();
+  if (gate_) gate_->abandon();
+  if (processes_ != nullptr) processes_->abandon();
+  if (upstream_) upstream_->processes().abandon();
+}
+
 void Run::verify_first() {
   phase_ = Phase::verifying;
   SpooledPayload::Config spool{

@@ -85,6 +85,9 @@ class Run {
   Run(Engine& engine, const Options& options, Config config);
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
+  // Not done yet (an exception is on its way up): nothing is let go. Our end of the gate stays open
+  // until this process ends, and the keeper, which then sees that, ends the tree first.
+  ~Run();
 
   // Ends everything because we were told to end.
   void interrupt(int signal);

@@ -66,7 +66,7 @@ void Drain::drain() {
   begin_record();
   scan();
   recover();
-  while (!interruption_->has_come()) {
+  while (!interruption_->has_come_by_now()) {
     if (settings_.max_jobs && end_.done >= *settings_.max_jobs) break;
     const auto turn = next_turn();
     if (!turn) break;

@@ -21,13 +21,21 @@ sys::SignalFd caught_signals() {
 }  // namespace
 
 Interruption::Interruption(sys::EventLoop& loop)
-    : signals_(caught_signals()), watch_(loop, signals_.fd(), EPOLLIN, [this](uint32_t) {
-        while (const auto next = signals_.next()) {
-          if (signal_) continue;
-          signal_ = next;
-          if (listener_) listener_(*signal_);
-        }
-      }) {}
+    : signals_(caught_signals()),
+      watch_(loop, signals_.fd(), EPOLLIN, [this](uint32_t) { take_signals(); }) {}
+
+void Interruption::take_signals() {
+  while (const auto next = signals_.next()) {
+    if (signal_) continue;
+    signal_ = next;
+    if (listener_) listener_(*signal_);
+  }
+}
+
+bool Interruption::has_come_by_now() {
+  take_signals();
+  return has_come();
+}
 
 void Interruption::tell(std::function<void(int)> listener) {
   listener_ = std::move(listener);

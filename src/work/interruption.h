@@ -17,12 +17,16 @@ class Interruption {
 
   std::optional<int> signal() const { return signal_; }
   bool has_come() const { return signal_.has_value(); }
+  // The same, having looked whether one has come since the last turn of the loop.
+  bool has_come_by_now();
   // Called with the signal, at once if it has come already. One at a time; null for nobody.
   void tell(std::function<void(int)> listener);
   // Does not return if a signal has come: ends the process by it.
   void die_if_asked_to() const;
 
  private:
+  void take_signals();
+
   std::optional<int> signal_;
   std::function<void(int)> listener_;
   sys::SignalFd signals_;

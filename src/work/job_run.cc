@@ -38,7 +38,12 @@ Outcome wait_for(const JobContext& context, pipeline::Run& run, const std::strin
   context.engine.loop.run_until([&run] { return run.is_done(); });
   context.progress.job_ended();
   context.interruption.tell(nullptr);
-  return run.outcome();
+  Outcome outcome = run.outcome();
+  // Ctrl-C reaches the job's processes as well as us: their death by it is no failure of the job.
+  if (outcome.kind != Outcome::Kind::success && context.interruption.has_come_by_now()) {
+    outcome.kind = Outcome::Kind::interrupted;
+  }
+  return outcome;
 }
 
 std::string words_of(const Outcome& outcome) {
