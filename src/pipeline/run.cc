@@ -344,10 +344,17 @@ void Run::evaluate() {
 }
 
 LastReader Run::last_reader() const {
-  const bool content = command_started_ && command().status && command().status->success();
-  const bool direct = upstream_ && strength() != GateStrength::hold;
-  return content && direct && phase_ == Phase::running ? LastReader::ended_well
-                                                       : LastReader::reads_to_the_end;
+  const bool reads_itself = command_started_ && !pump_;
+  if (!reads_itself) return LastReader::reads_to_the_end;
+  if (!command().status) return LastReader::still_runs;
+  return command().status->success() ? LastReader::ended_well : LastReader::failed;
+}
+
+// Asked of a command that is over: whether it ended before its input did, and nobody else wants the
+// rest.
+bool Run::has_stopped_reading() const {
+  if (!pump_) return !upstream_->all_over();
+  return pump_->sink_gone() && pump_->phase() == Pump::Phase::finished;
 }
 
 Verdict Run::upstream_verdict() const {

@@ -118,6 +118,7 @@ class Run {
   LastReader last_reader() const;
   Verdict upstream_verdict() const;
   bool source_at_end() const;
+  bool has_stopped_reading() const;
   bool writer_left_behind() const;
   const Stages::Stage& command() const { return processes_->at(command_index_); }
   GateStrength strength() const;
