@@ -299,7 +299,10 @@ void Run::evaluate() {
   }
 
   const Verdict verdict = upstream_verdict();
+  const bool command_is_over = command_started_ && command().status.has_value();
   if (verdict.kind == Verdict::Kind::bad) {
+    // As in a shell: the command sees the end of its input, and does with it what it does.
+    if (strength() == GateStrength::off && command_started_ && !command_is_over) return;
     if (!failure_settled_ && !upstream_->all_over()) {
       if (!failure_timer_.is_set()) failure_timer_.set(kFailurePatience);
       return;
@@ -307,7 +310,6 @@ void Run::evaluate() {
     fail(Outcome::Kind::upstream_failed, verdict.sentence);
     return;
   }
-  const bool command_is_over = command_started_ && command().status.has_value();
   if (command_is_over && !command().status->success()) {
     fail(Outcome::Kind::command_failed, cat("the command ", command().status->sentence()));
     return;
