@@ -247,7 +247,7 @@ void Run::feed_directly() {
   // Only now: while the header was read nobody of ours held a write end, which would have hidden
   // its end.
   gate_ = std::make_unique<Gate>(engine_, sys::reopen(command_stdin_.get(), O_WRONLY),
-                                 upstream_->output_size());
+                                 upstream_->take_output_size());
 }
 
 void Run::describe_gate() {
@@ -314,7 +314,7 @@ void Run::evaluate() {
     fail(Outcome::Kind::command_failed, cat("the command ", command().status->sentence()));
     return;
   }
-  if (command_is_over && options_.close_on_early_end && pump_ && pump_->sink_gone()) {
+  if (command_is_over && options_.close_on_early_end && upstream_ && has_stopped_reading()) {
     succeed();  // it has had enough, and we were told not to ask what the rest was like
     return;
   }
@@ -423,8 +423,14 @@ void Run::open_gate() {
 void Run::succeed() {
   outcome_.kind = Outcome::Kind::success;
   if (gate_ && !gate_->is_open()) open_gate();
-  if (upstream_ && !upstream_->all_over())
-    upstream_->processes().end_tree(EndMode::gate_open, 1s, -1);
+  if (upstream_ && !upstream_->all_over()) {
+    // We were told not to ask what the rest is like: nobody reads it any more.
+    phase_ = Phase::ending;
+    timeout_timer_.clear();
+    source_.reset();
+    upstream_->retire();
+    return;
+  }
   finish();
 }
 
@@ -453,6 +459,10 @@ void Run::fail(Outcome::Kind kind, std::string sentence) {
 
 void Run::look_whether_ended() {
   if (done_) return;
+  if (outcome_.kind == Outcome::Kind::success) {
+    if (upstream_->is_gone() || processes_->keeper_died()) finish();
+    return;
+  }
   if (processes_ != nullptr) {
     if (processes_->keeper_died() && outcome_.kind != Outcome::Kind::keeper_died) {
       // It died while it ended the tree: then that is for us to do.

@@ -157,6 +157,7 @@ JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened o
   config.spool_at_least = job.job.id.size;
   if (context.settings.ignore_payload) {
     config.payload = pipeline::NoPayload{};
+    if (opened.upstream) opened.upstream->retire();
   } else if (opened.upstream) {
     config.payload = std::move(opened.upstream);
   } else {
@@ -167,7 +168,12 @@ JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened o
   }
   pipeline::Run run(context.engine, context.options, std::move(config), [] {});
   if (job.started) job.started();
-  return end_of(wait_for(context, run, cat("job ", job.job.number)), context.settings);
+  const Outcome outcome = wait_for(context, run, cat("job ", job.job.number));
+  if (opened.upstream) {
+    context.engine.loop.run_until(
+        [&] { return opened.upstream->is_gone() || opened.upstream->processes().keeper_died(); });
+  }
+  return end_of(outcome, context.settings);
 }
 
 JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata,
