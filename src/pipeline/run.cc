@@ -338,9 +338,9 @@ void Run::evaluate() {
   const bool nothing_to_feed = !gate_ || gate_->is_open();
   if (command_is_over && verdict_given_ && nothing_to_feed) {
     succeed();
-  } else if (command_is_over && pump_ && !pump_->sink_gone() && !stall_timer_.is_set()) {
+  } else if (command_is_over && gate_ && !stall_timer_.is_set() && !(pump_ && pump_->sink_gone())) {
     // Its input is still read by somebody, or nobody has noticed yet that it is not.
-    moved_at_last_look_ = pump_->bytes_out() + pump_->bytes_in();
+    moved_at_last_look_ = bytes_moved();
     if (options_.stall_after > 0ms) stall_timer_.set(options_.stall_after);
   }
 }
@@ -402,9 +402,18 @@ bool Run::writer_left_behind() const {
   return true;
 }
 
+// Any number that changes while bytes move.
+uint64_t Run::bytes_moved() const {
+  if (pump_) return pump_->bytes_out() + pump_->bytes_in();
+  uint64_t sum = 0;
+  for (const Stages::Stage& stage : all_stages()) {
+    if (const auto io = procfs::read_io(stage.pid)) sum += io->read + io->written;
+  }
+  return sum;
+}
+
 void Run::watch_stall() {
-  const uint64_t moved = pump_->bytes_out() + pump_->bytes_in();
-  if (moved != moved_at_last_look_) {
+  if (bytes_moved() != moved_at_last_look_) {
     evaluate();  // sets the timer again if there is still something to wait for
     return;
   }

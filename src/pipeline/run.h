@@ -124,6 +124,7 @@ class Run {
   GateStrength strength() const;
   void watch_left_behind();
   void watch_stall();
+  uint64_t bytes_moved() const;
   void describe_gate();
   std::vector<Stages::Stage> all_stages() const;
 
