@@ -180,6 +180,12 @@ void Run::start_command() {
 
   std::vector<std::pair<int, int>> fds = config_.command.fds;
   if (command_stdin_) fds.emplace_back(STDIN_FILENO, command_stdin_.get());
+  const bool has_own_stderr =
+      std::ranges::any_of(fds, [](const auto& fd) { return fd.first == STDERR_FILENO; });
+  if (options_.capture_stderr && !has_own_stderr) {
+    command_tap_.emplace(engine_.loop, Forward::yes);
+    fds.emplace_back(STDERR_FILENO, command_tap_->writer());
+  }
   if (gate_ && strength() != GateStrength::off) {
     // In the very message that orders the command: the keeper never has one without the other.
     fds.emplace_back(kGateRole, gate_->fd());
@@ -189,6 +195,7 @@ void Run::start_command() {
   command_started_ = true;
   describe_gate();
   command_stdin_.reset();
+  if (command_tap_) command_tap_->close_writer();
   config_.command.fds.clear();
   if (options_.timeout) timeout_timer_.set(*options_.timeout);
 }
@@ -499,6 +506,11 @@ void Run::finish() {
   if (upstream_ && upstream_->tap() != nullptr) {
     upstream_->tap()->drain();
     outcome_.decoder_words = upstream_->tap()->last_words();
+  }
+  if (command_tap_) {
+    command_tap_->drain();
+    outcome_.command_words = command_tap_->last_words();
+    outcome_.command_stderr = command_tap_->tail();
   }
   if (command_started_) outcome_.command = command().status;
   outcome_.bytes = bytes_fed();

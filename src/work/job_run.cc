@@ -42,6 +42,9 @@ Outcome wait_for(const JobContext& context, pipeline::Run& run, const std::strin
 }
 
 std::string words_of(const Outcome& outcome) {
+  if (outcome.kind == Outcome::Kind::command_failed && !outcome.command_words.empty()) {
+    return cat(" (", outcome.command_words, ")");
+  }
   if (outcome.kind != Outcome::Kind::upstream_failed) return {};
   if (!outcome.decoder_words.empty()) return cat(" (", outcome.decoder_words, ")");
   for (const pipeline::Stages::Stage& stage : outcome.stages) {
@@ -63,6 +66,10 @@ std::string report_of(const Outcome& outcome) {
                 stage.status ? stage.status->sentence() : "was not seen to end", "\n");
   }
   text += cat("bytes fed to the command: ", outcome.bytes, "\n");
+  if (!outcome.command_stderr.empty()) {
+    text += cat("the end of the command's stderr:\n", outcome.command_stderr);
+    if (!text.ends_with('\n')) text += '\n';
+  }
   return text;
 }
 
