@@ -68,7 +68,7 @@ class KeeperProcess {
   void children_changed();
   void look_at_stage(PipelineId id, Pipeline& pipeline, Stage& stage);
   bool keeps_dead_leader() const;
-  void kill_foreign(const std::vector<std::string>& kill_with, pid_t pid);
+  void kill_foreign(const std::vector<std::string>& kill_with, const std::vector<pid_t>& pids);
 
   sys::EventLoop loop_;
   sys::MessageSocket socket_;
@@ -230,7 +230,9 @@ void KeeperProcess::end_tree(PipelineId id, EndMode mode, std::chrono::milliseco
     report({.kind = Report::Kind::tree_stuck, .pipeline = id, .pid = pid, .text = sentence});
   };
   if (!kill_with.empty()) {
-    hooks.kill_foreign = [this, kill_with](pid_t pid) { kill_foreign(kill_with, pid); };
+    hooks.kill_foreign = [this, kill_with](const std::vector<pid_t>& pids) {
+      kill_foreign(kill_with, pids);
+    };
   }
   pipeline.end = std::make_unique<TreeEnd>(loop_,
                                            TreeEnd::Plan{.tree = pipeline.tree,
@@ -324,11 +326,12 @@ void KeeperProcess::look_at_stage(PipelineId id, Pipeline& pipeline, Stage& stag
   report(ended);
 }
 
-void KeeperProcess::kill_foreign(const std::vector<std::string>& kill_with, pid_t pid) {
+void KeeperProcess::kill_foreign(const std::vector<std::string>& kill_with,
+                                 const std::vector<pid_t>& pids) {
   sys::StagePlan plan;
   plan.argv = kill_with;
   plan.argv.emplace_back("-KILL");
-  plan.argv.push_back(std::to_string(pid));
+  for (const pid_t pid : pids) plan.argv.push_back(std::to_string(pid));
   for (char** variable = environ; *variable != nullptr; ++variable)
     plan.env.emplace_back(*variable);
   if (const char* path = ::getenv("PATH"); path != nullptr) plan.path = path;

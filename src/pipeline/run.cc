@@ -178,6 +178,12 @@ void Run::start_command() {
 
   std::vector<std::pair<int, int>> fds = config_.command.fds;
   if (command_stdin_) fds.emplace_back(STDIN_FILENO, command_stdin_.get());
+  const bool has_own_stderr =
+      std::ranges::any_of(fds, [](const auto& fd) { return fd.first == STDERR_FILENO; });
+  if (options_.capture_stderr && !has_own_stderr) {
+    command_tap_.emplace(engine_.loop, Forward::yes);
+    fds.emplace_back(STDERR_FILENO, command_tap_->writer());
+  }
   if (gate_ && strength() != GateStrength::off) {
     // In the very message that orders the command: the keeper never has one without the other.
     fds.emplace_back(kGateRole, gate_->fd());
@@ -189,6 +195,7 @@ void Run::start_command() {
   command_started_ = true;
   describe_gate();
   command_stdin_.reset();
+  if (command_tap_) command_tap_->close_writer();
   config_.command.fds.clear();
   if (options_.timeout) timeout_timer_.set(*options_.timeout);
 }
@@ -247,7 +254,7 @@ void Run::feed_directly() {
   // Only now: while the header was read nobody of ours held a write end, which would have hidden
   // its end.
   gate_ = std::make_unique<Gate>(engine_, sys::reopen(command_stdin_.get(), O_WRONLY),
-                                 upstream_->output_size());
+                                 upstream_->take_output_size());
 }
 
 void Run::describe_gate() {
@@ -299,7 +306,10 @@ void Run::evaluate() {
   }
 
   const Verdict verdict = upstream_verdict();
+  const bool command_is_over = command_started_ && command().status.has_value();
   if (verdict.kind == Verdict::Kind::bad) {
+    // As in a shell: the command sees the end of its input, and does with it what it does.
+    if (strength() == GateStrength::off && command_started_ && !command_is_over) return;
     if (!failure_settled_ && !upstream_->all_over()) {
       if (!failure_timer_.is_set()) failure_timer_.set(kFailurePatience);
       return;
@@ -307,12 +317,11 @@ void Run::evaluate() {
     fail(Outcome::Kind::upstream_failed, verdict.sentence);
     return;
   }
-  const bool command_is_over = command_started_ && command().status.has_value();
   if (command_is_over && !command().status->success()) {
     fail(Outcome::Kind::command_failed, cat("the command ", command().status->sentence()));
     return;
   }
-  if (command_is_over && options_.close_on_early_end && pump_ && pump_->sink_gone()) {
+  if (command_is_over && options_.close_on_early_end && upstream_ && has_stopped_reading()) {
     succeed();  // it has had enough, and we were told not to ask what the rest was like
     return;
   }
@@ -336,18 +345,25 @@ void Run::evaluate() {
   const bool nothing_to_feed = !gate_ || gate_->is_open();
   if (command_is_over && verdict_given_ && nothing_to_feed) {
     succeed();
-  } else if (command_is_over && pump_ && !pump_->sink_gone() && !stall_timer_.is_set()) {
+  } else if (command_is_over && gate_ && !stall_timer_.is_set() && !(pump_ && pump_->sink_gone())) {
     // Its input is still read by somebody, or nobody has noticed yet that it is not.
-    moved_at_last_look_ = pump_->bytes_out() + pump_->bytes_in();
+    moved_at_last_look_ = bytes_moved();
     if (options_.stall_after > 0ms) stall_timer_.set(options_.stall_after);
   }
 }
 
 LastReader Run::last_reader() const {
-  const bool content = command_started_ && command().status && command().status->success();
-  const bool direct = upstream_ && strength() != GateStrength::hold;
-  return content && direct && phase_ == Phase::running ? LastReader::ended_well
-                                                       : LastReader::reads_to_the_end;
+  const bool reads_itself = command_started_ && !pump_;
+  if (!reads_itself) return LastReader::reads_to_the_end;
+  if (!command().status) return LastReader::still_runs;
+  return command().status->success() ? LastReader::ended_well : LastReader::failed;
+}
+
+// Asked of a command that is over: whether it ended before its input did, and nobody else wants the
+// rest.
+bool Run::has_stopped_reading() const {
+  if (!pump_) return !upstream_->all_over();
+  return pump_->sink_gone() && pump_->phase() == Pump::Phase::finished;
 }
 
 Verdict Run::upstream_verdict() const {
@@ -393,9 +409,18 @@ bool Run::writer_left_behind() const {
   return true;
 }
 
+// Any number that changes while bytes move.
+uint64_t Run::bytes_moved() const {
+  if (pump_) return pump_->bytes_out() + pump_->bytes_in();
+  uint64_t sum = 0;
+  for (const Stages::Stage& stage : all_stages()) {
+    if (const auto io = procfs::read_io(stage.pid)) sum += io->read + io->written;
+  }
+  return sum;
+}
+
 void Run::watch_stall() {
-  const uint64_t moved = pump_->bytes_out() + pump_->bytes_in();
-  if (moved != moved_at_last_look_) {
+  if (bytes_moved() != moved_at_last_look_) {
     evaluate();  // sets the timer again if there is still something to wait for
     return;
   }
@@ -414,8 +439,14 @@ void Run::open_gate() {
 void Run::succeed() {
   outcome_.kind = Outcome::Kind::success;
   if (gate_ && !gate_->is_open()) open_gate();
-  if (upstream_ && !upstream_->all_over())
-    upstream_->processes().end_tree(EndMode::gate_open, 1s, -1);
+  if (upstream_ && !upstream_->all_over()) {
+    // We were told not to ask what the rest is like: nobody reads it any more.
+    phase_ = Phase::ending;
+    timeout_timer_.clear();
+    source_.reset();
+    upstream_->retire();
+    return;
+  }
   finish();
 }
 
@@ -444,6 +475,10 @@ void Run::fail(Outcome::Kind kind, std::string sentence) {
 
 void Run::look_whether_ended() {
   if (done_) return;
+  if (outcome_.kind == Outcome::Kind::success) {
+    if (upstream_->is_gone() || processes_->keeper_died()) finish();
+    return;
+  }
   if (processes_ != nullptr) {
     if (processes_->keeper_died() && outcome_.kind != Outcome::Kind::keeper_died) {
       // It died while it ended the tree: then that is for us to do.
@@ -471,6 +506,11 @@ void Run::finish() {
   if (upstream_ && upstream_->tap() != nullptr) {
     upstream_->tap()->drain();
     outcome_.decoder_words = upstream_->tap()->last_words();
+  }
+  if (command_tap_) {
+    command_tap_->drain();
+    outcome_.command_words = command_tap_->last_words();
+    outcome_.command_stderr = command_tap_->tail();
   }
   if (command_started_) outcome_.command = command().status;
   outcome_.bytes = bytes_fed();

@@ -64,9 +64,11 @@ struct Outcome {
   std::optional<sys::ExitStatus> command;  // if it ended by itself
   bool may_have_been_applied = false;      // the command exited 0, and then something failed
   std::optional<std::string>
-      stuck;                  // who cannot be ended; the keeper stays and holds gate and lock
-  uint64_t bytes = 0;         // that went into the command, as far as we fed it
-  std::string decoder_words;  // the end of the decoder's stderr
+      stuck;                   // who cannot be ended; the keeper stays and holds gate and lock
+  uint64_t bytes = 0;          // that went into the command, as far as we fed it
+  std::string decoder_words;   // the end of the decoder's stderr
+  std::string command_words;   // and of the command's, under --capture-stderr: its last line,
+  std::string command_stderr;  // and its last 4 KiB
   std::vector<Stages::Stage> stages;  // the command last
 };
 
@@ -120,11 +122,13 @@ class Run {
   LastReader last_reader() const;
   Verdict upstream_verdict() const;
   bool source_at_end() const;
+  bool has_stopped_reading() const;
   bool writer_left_behind() const;
   const Stages::Stage& command() const { return processes_->at(command_index_); }
   GateStrength strength() const;
   void watch_left_behind();
   void watch_stall();
+  uint64_t bytes_moved() const;
   void describe_gate();
   std::vector<Stages::Stage> all_stages() const;
 
@@ -141,6 +145,7 @@ class Run {
   Stages* processes_ = nullptr;
   size_t command_index_ = 0;
   bool command_started_ = false;
+  std::optional<StderrTap> command_tap_;
 
   std::unique_ptr<SpooledPayload> spooled_;
   sys::UniqueFd source_;         // our read end, or the file that is fed

@@ -121,12 +121,15 @@ void TreeEnd::stop_until_none_is_new() {
 }
 
 void TreeEnd::kill_all() {
+  std::vector<pid_t> foreign;
   for (auto& [pid, member] : members_) {
     if (member.dead) continue;
     const bool refused = sys::send_signal(member.pidfd.get(), SIGKILL) == sys::Delivery::refused;
-    if (refused && hooks_.kill_foreign) hooks_.kill_foreign(pid);
+    if (refused) foreign.push_back(pid);
     member.refused = refused;
   }
+  // One by one, a shell of theirs would go on behind its dead child.
+  if (!foreign.empty() && hooks_.kill_foreign) hooks_.kill_foreign(foreign);
 }
 
 bool TreeEnd::gate_is_read() const {

@@ -31,8 +31,8 @@ class TreeEnd {
     std::function<void()> ended;
     // Once, if somebody cannot be ended by us; we go on waiting for him.
     std::function<void(pid_t pid, const std::string& sentence)> stuck;
-    // Tried on a process that we may not kill; null if there is nothing to try.
-    std::function<void(pid_t pid)> kill_foreign;
+    // Tried on processes that we may not kill, all in one call; null if there is nothing to try.
+    std::function<void(const std::vector<pid_t>& pids)> kill_foreign;
   };
 
   TreeEnd(sys::EventLoop& loop, Plan plan, Hooks hooks);

@@ -79,9 +79,10 @@ std::optional<std::string> Upstream::start_failure() const {
 }
 
 void Upstream::retire() {
-  engine_.budget.give_back(output_size_);
-  output_size_ = 0;
+  const bool left_behind = output_ && all_over() && !sys::poll_now(output_.get()).hung_up;
+  engine_.budget.give_back(take_output_size());
   output_.reset();
+  if (left_behind) processes_.end_tree(EndMode::gate_open, kRetirePatience, -1);
   if (all_over() || retire_timer_) return;
   retire_timer_ = std::make_unique<sys::Timer>(engine_.loop, [this] {
     if (!all_over()) processes_.end_tree(EndMode::gate_open, kRetirePatience, -1);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pipeline/engine.h"
@@ -29,6 +30,9 @@ class Upstream {
   };
 
   Upstream(Engine& engine, const Options& options, Config config);
+  Upstream(const Upstream&) = delete;
+  Upstream& operator=(const Upstream&) = delete;
+  ~Upstream() { engine_.budget.give_back(output_size_); }
 
   size_t count() const { return count_; }
   Stages& processes() { return processes_; }
@@ -36,7 +40,8 @@ class Upstream {
   // Our end of the last pipe; -1 once taken or retired.
   int read_end() const { return output_.get(); }
   sys::UniqueFd take_read_end() { return std::move(output_); }
-  size_t output_size() const { return output_size_; }
+  // For whoever gives it back to the budget.
+  size_t take_output_size() { return std::exchange(output_size_, 0); }
   StderrTap* tap() { return tap_ ? &*tap_ : nullptr; }
 
   bool all_over() const { return processes_.all_over(0, count_); }
@@ -45,8 +50,12 @@ class Upstream {
   std::optional<std::string> start_failure() const;
 
   // Nobody wants the rest: our read end is closed, so that the stages end by SIGPIPE; after a
-  // second those that live on are asked to end, and then made to. Over when all_over().
+  // second those that live on are asked to end, and then made to, and so is a writer that they left
+  // behind. Over when is_gone().
   void retire();
+  bool is_gone() const {
+    return all_over() && (!processes_.is_ending() || processes_.tree_ended());
+  }
 
  private:
   Engine& engine_;

@@ -22,13 +22,14 @@ Verdict judge(std::span<const StageEnd> stages, std::span<const int> also_good, 
     if (succeeded(*stage.status)) continue;
     if (stage.status->was_killed_by(SIGPIPE)) {
       const bool is_last = i + 1 == stages.size();
-      if (!is_last && !stages[i + 1].status) {
+      const auto& next = is_last ? stage.status : stages[i + 1].status;
+      if (is_last ? reader == LastReader::still_runs : !next) {
         pending = true;  // its reader will tell
         continue;
       }
-      const bool reader_is_content =
-          is_last ? reader == LastReader::ended_well : succeeded(*stages[i + 1].status);
-      if (reader_is_content) continue;
+      // Its reader was content, or failed and is the one to be named.
+      if (is_last ? reader != LastReader::reads_to_the_end : !next->was_killed_by(SIGPIPE))
+        continue;
     }
     return {.kind = Verdict::Kind::bad,
             .stage = i,

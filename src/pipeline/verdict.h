@@ -24,13 +24,16 @@ struct Verdict {
 };
 
 enum class LastReader {
-  reads_to_the_end,  // us, or a command that has not ended
+  reads_to_the_end,  // us: nobody dies of SIGPIPE because of us
+  still_runs,        // a command that may have closed its input
   ended_well,        // stopped reading early, and exited 0
+  failed,            // a command that is to be named itself
 };
 
 // Every stage must have exited 0, or with one of `also_good`. Excused is one that was killed by
 // SIGPIPE and whose reader exited 0 (`yes | head -1`): the next stage, or behind the last one
-// `reader`. Bad before pending: one failure decides.
+// `reader`. Of one that died so because its reader failed, the reader is named. Bad before pending:
+// one failure decides.
 Verdict judge(std::span<const StageEnd> stages, std::span<const int> also_good, LastReader reader);
 
 }  // namespace penstock::pipeline

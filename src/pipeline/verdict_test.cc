@@ -42,6 +42,19 @@ TEST(Verdict, ExcusesSigpipeOnlyWhereTheReaderWasContent) {
   EXPECT_EQ(kind({kGood, kPipe}, {}, LastReader::ended_well), Verdict::Kind::good);
 }
 
+TEST(Verdict, WaitsForACommandThatMayHaveClosedItsInput) {
+  EXPECT_EQ(kind({kGood, kPipe}, {}, LastReader::still_runs), Verdict::Kind::pending);
+  EXPECT_EQ(kind({kBad, kPipe}, {}, LastReader::still_runs), Verdict::Kind::bad);
+}
+
+TEST(Verdict, NamesTheReaderThatFailedRatherThanItsVictim) {
+  const std::vector<StageEnd> stages = {{.name = "cat", .status = kPipe},
+                                        {.name = "zstdcat", .status = kBad}};
+  EXPECT_EQ(judge(stages, {}, kReads).stage, 1U);
+  EXPECT_EQ(kind({kPipe}, {}, LastReader::failed), Verdict::Kind::good);  // the command is named
+  EXPECT_EQ(kind({kPipe, kPipe}, {}, LastReader::ended_well), Verdict::Kind::bad);
+}
+
 TEST(Verdict, DoesNotExcuseAnExitStatusOf141) {
   EXPECT_EQ(kind({ExitStatus::exited(141), kGood}), Verdict::Kind::bad);
 }

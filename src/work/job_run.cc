@@ -47,6 +47,9 @@ Outcome wait_for(const JobContext& context, pipeline::Run& run, const std::strin
 }
 
 std::string words_of(const Outcome& outcome) {
+  if (outcome.kind == Outcome::Kind::command_failed && !outcome.command_words.empty()) {
+    return cat(" (", outcome.command_words, ")");
+  }
   if (outcome.kind != Outcome::Kind::upstream_failed) return {};
   if (!outcome.decoder_words.empty()) return cat(" (", outcome.decoder_words, ")");
   for (const pipeline::Stages::Stage& stage : outcome.stages) {
@@ -68,6 +71,10 @@ std::string report_of(const Outcome& outcome) {
                 stage.status ? stage.status->sentence() : "was not seen to end", "\n");
   }
   text += cat("bytes fed to the command: ", outcome.bytes, "\n");
+  if (!outcome.command_stderr.empty()) {
+    text += cat("the end of the command's stderr:\n", outcome.command_stderr);
+    if (!text.ends_with('\n')) text += '\n';
+  }
   return text;
 }
 
@@ -162,6 +169,7 @@ JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened o
   config.spool_at_least = job.job.id.size;
   if (context.settings.ignore_payload) {
     config.payload = pipeline::NoPayload{};
+    if (opened.upstream) opened.upstream->retire();
   } else if (opened.upstream) {
     config.payload = std::move(opened.upstream);
   } else {
@@ -172,7 +180,12 @@ JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened o
   }
   pipeline::Run run(context.engine, context.options, std::move(config));
   if (job.started) job.started();
-  return end_of(wait_for(context, run, cat("job ", job.job.number)), context.settings);
+  const Outcome outcome = wait_for(context, run, cat("job ", job.job.number));
+  if (opened.upstream) {
+    context.engine.loop.run_until(
+        [&] { return opened.upstream->is_gone() || opened.upstream->processes().keeper_died(); });
+  }
+  return end_of(outcome, context.settings);
 }
 
 JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata,

@@ -197,7 +197,7 @@ void Scanner::retire(std::unique_ptr<pipeline::Upstream> upstream) {
 }
 
 void Scanner::bury_the_dead() {
-  std::erase_if(retiring_, [](const auto& upstream) { return upstream->all_over(); });
+  std::erase_if(retiring_, [](const auto& upstream) { return upstream->is_gone(); });
 }
 
 std::unique_ptr<Parked> Scanner::take_parked(const spool::ScannedJob& job) {

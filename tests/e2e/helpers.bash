@@ -57,17 +57,16 @@ open_descriptors() {
 
 # Pids that carry this test's label or hold something below T; never ourselves or those above us.
 processes_of_test() {
-  local dir pid
-  for dir in /proc/[0-9]*; do
-    pid=${dir#/proc/}
-    # Ours, and the subshells that ask this question.
+  local pid found
+  # Two programs for all of /proc, rather than three for each process: those who ask are gone when the answer is read.
+  found=$({
+    grep -lzxF "PENSTOCK_E2E_LABEL=$T" /proc/[0-9]*/environ
+    find /proc/[0-9]*/fd /proc/[0-9]*/cwd -maxdepth 1 \( -lname "$T" -o -lname "$T/*" \)
+  } 2>/dev/null | cut -d/ -f3 | sort -un)
+  for pid in $found; do
     case " $$ $BASHPID $PPID " in *" $pid "*) continue ;; esac
-    [ "$(sed -n 's/^PPid:\t//p' "$dir/status" 2>/dev/null)" != $BASHPID ] || continue
-    if tr '\0' '\n' 2>/dev/null <"$dir/environ" | grep -qxF "PENSTOCK_E2E_LABEL=$T" ||
-      find "$dir/fd" "$dir/cwd" -maxdepth 1 \( -lname "$T" -o -lname "$T/*" \) 2>/dev/null | grep -q .; then
-      echo "$pid"
-    fi
-  done 2>/dev/null
+    if [ -e "/proc/$pid" ]; then echo "$pid"; fi
+  done
 }
 
 no_process_left() {

@@ -1,0 +1,161 @@
+# Decoders that fail, linger, leave somebody behind, or never end.
+load queue_helpers
+
+# fails_at_the_end DECODER STAGE: under hold and eof, large and small, nothing is committed.
+fails_at_the_end() {
+  local size gate
+  for size in 1000 1500000; do
+    rm -rf q seq && penstock queue-init -q q && jobs=0
+    random_bytes $size | add_job
+    for gate in hold eof; do
+      process --gate $gate -d "$1" "${keep[@]}"
+      refused 1 "$2" || fail "--gate $gate, $size bytes" || return 1
+      says_not "may have been applied" || return 1
+    done
+    process --verify before -d "$1" "${keep[@]}"
+    refused 1 "$2" || fail "--verify before, $size bytes" || return 1
+  done
+}
+
+@test "a decoder that exits 1 after all its bytes, at once" {
+  fails_at_the_end "sh -c 'cat; exit 1'" "sh exited 1"
+}
+
+@test "a decoder that exits 1 half a second after all its bytes" {
+  fails_at_the_end "sh -c 'cat; sleep 0.5; exit 1'" "sh exited 1"
+}
+
+@test "a decoder that closes its output and exits 1 half a second later" {
+  fails_at_the_end "sh -c 'cat; exec >&-; sleep 0.5; exit 1'" "sh exited 1"
+}
+
+@test "a decoder that is killed after all its bytes" {
+  fails_at_the_end "sh -c 'cat; kill -9 \$\$'" "sh was killed by"
+}
+
+@test "the first stage of a decoder fails, and the last is content" {
+  fails_at_the_end "sh -c 'cat; exit 3' | cat" "sh exited 3"
+}
+
+@test "--gate off does as a shell does, and the job fails all the same" {
+  local gate_off=(--gate off -d "sh -c 'cat; exit 1'") size
+  for size in 1000 1500000; do
+    rm -rf q seq got && mkdir got && penstock queue-init -q q && jobs=0
+    random_bytes $size >data
+    add_job <data
+    process "${gate_off[@]}" "${keep[@]}"
+    failed_job 1 "sh exited 1"
+    says "may have been applied"
+    cmp data got/1
+  done
+}
+
+@test "--gate off: a command that takes its time over the end of its input is let be" {
+  random_bytes 1000 >data
+  add_job <data
+  process --gate off -d "sh -c 'cat; exit 1'" sh -- -c 'cat >part; sleep 1; mv part got/1'
+  failed_job 1 "may have been applied"
+  cmp data got/1
+}
+
+# leaves_a_writer OPTION...
+leaves_a_writer() {
+  local size
+  for size in 1000 1500000; do
+    rm -rf q seq && penstock queue-init -q q && jobs=0
+    random_bytes $size | add_job
+    process -d "sh -c 'cat; sleep 1000 & '" "$@" "${keep[@]}"
+    refused 1 "left a writer behind (sleep " || return 1
+    [ "$took" -le 8 ] || fail "after $took s" || return 1
+    no_process_left || return 1
+  done
+}
+
+@test "a decoder that leaves a writer behind: --gate hold" { leaves_a_writer --gate hold; }
+@test "a decoder that leaves a writer behind: --gate eof" { leaves_a_writer --gate eof; }
+@test "a decoder that leaves a writer behind: --verify before" { leaves_a_writer --verify before; }
+
+@test "a decoder that leaves a writer in another session, with an empty environment" {
+  random_bytes 1000 | add_job
+  process -d "sh -c 'cat; setsid env -i sleep 1000 & '" "${keep[@]}"
+  refused 1 "left a writer behind (sleep "
+}
+
+@test "a decoder that writes nothing and leaves a writer behind cannot be read" {
+  random_bytes 1000 | add_job
+  process --skipped-status 9 -d "sh -c 'sleep 1000 & '" "${keep[@]}"
+  [ "$status" = 9 ] || { show; fail "not skipped"; }
+  says "fspl-1.fspl is skipped: sh left a writer behind (sleep "
+  [ "$took" -le 8 ]
+  not_committed 1
+  no_process_left
+}
+
+@test "a decoder that never ends: --timeout ends the tree" {
+  local decoder
+  for decoder in "sh -c 'cat; exec sleep 1000'" "sh -c 'trap \"\" TERM; cat; while :; do sleep 1; done'"; do
+    rm -rf q seq && penstock queue-init -q q && jobs=0
+    random_bytes 1500000 | add_job
+    process --timeout 1 -d "$decoder" "${keep[@]}"
+    refused 1 "still running after 1 s"
+    [ "$took" -le 8 ]
+    no_process_left
+  done
+}
+
+@test "a header that never comes: --header-timeout ends the run and names the file" {
+  local decoder
+  for decoder in "sleep 1000" "sh -c 'trap \"\" TERM; sleep 1000; :'" "sh -c 'trap \"\" TERM; (sleep 1000) & wait'"; do
+    rm -rf q seq && penstock queue-init -q q && jobs=0
+    random_bytes 1000 | add_job
+    process --header-timeout 1 -d "$decoder" "${keep[@]}"
+    refused 1 "fspl-1.fspl"
+    says "no header within 1 s"
+    [ "$took" -le 8 ] || fail "after $took s"
+    no_process_left
+  done
+}
+
+@test "a decoder that lives on though nobody reads it does not hold up the run: --ignore-payload" {
+  local decoder
+  for decoder in "sh -c 'cat; exec sleep 1000'" "sh -c 'trap \"\" TERM PIPE; cat; while :; do sleep 1; done'"; do
+    rm -rf q seq && penstock queue-init -q q && jobs=0
+    random_bytes 1000 | add_job
+    process --ignore-payload -d "$decoder" sh -- -c 'cat | wc -c >got/1'
+    succeeded 1
+    [ "$(cat got/1)" = 0 ]
+    [ "$took" -le 8 ] || fail "after $took s"
+    no_process_left
+  done
+}
+
+@test "a second gzip member with a wrong checksum" {
+  random_bytes 3000 >data
+  penstock prepare -s seq -i data >packet
+  head -c 2000 packet | gzip -c >q/jobs/fspl-1.fspl
+  tail -c +2001 packet | gzip -c >second
+  flip_bit second 5
+  cat second >>q/jobs/fspl-1.fspl
+  process -d 'gzip -dc' "${keep[@]}"
+  refused 1 "gzip exited 1"
+  flip_bit second 5
+  penstock prepare -s - -i data | head -c 2000 >/dev/null
+  { head -c 2000 packet | gzip -c; cat second; } >q/jobs/fspl-1.fspl
+  process -d 'gzip -dc' "${keep[@]}"
+  succeeded 1
+  cmp data got/1
+}
+
+@test "garbage behind a gzip file: a warning is refused, unless --decoder-ok 2" {
+  random_bytes 3000 >data
+  add_job gzip -c <data
+  printf 'garbage' >>q/jobs/fspl-1.fspl
+  process -d 'gzip -dc' "${keep[@]}"
+  refused 1 "gzip exited 2"
+  says "trailing garbage ignored"
+  process --decoder-ok 1,3 -d 'gzip -dc' "${keep[@]}"
+  refused 1 "gzip exited 2"
+  process --decoder-ok 2 -d 'gzip -dc' "${keep[@]}"
+  succeeded 1
+  cmp data got/1
+}

@@ -1,0 +1,105 @@
+# A command that is another user's: it cannot be ended by us, and its input stays shut.
+load queue_helpers
+
+# need_sudo: a drop-in for sudo, seen by this test only.
+need_sudo() {
+  if [ "$(id -u)" -ne 0 ]; then skip "SKIPPED: not root"; fi
+  command -v sudo setpriv >/dev/null || skip "SKIPPED: no sudo or setpriv"
+  unshare --mount mount -t tmpfs tmpfs /etc/sudoers.d 2>/dev/null || skip "SKIPPED: no right to make mounts"
+  chown -R nobody q got
+  chmod 1777 . got
+  chmod a+rx "$T"
+  cp "$PENSTOCK" penstock
+  chmod a+rx penstock
+}
+
+# ordinary COMMAND...: as nobody, who may become root by sudo, without a password.
+ordinary() {
+  unshare --mount sh -c '
+    mount -t tmpfs -o mode=755 tmpfs /etc/sudoers.d &&
+      echo "nobody ALL=(root) NOPASSWD: ALL" >/etc/sudoers.d/test && chmod 440 /etc/sudoers.d/test &&
+      exec setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps=-all "$@"' sh "$@"
+}
+
+# process_as_nobody OPTION... COMMAND...
+process_as_nobody() {
+  local began=$SECONDS
+  status=0
+  ordinary timeout -k 5 60 "$T/penstock" queue-process -q "$T/q" "$@" >out 2>err </dev/null || status=$?
+  took=$((SECONDS - began))
+}
+
+bad="sh -c 'cat; sleep 0.3; exit 1'"
+gatekeepers() { grep -lx gatekeeper /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3; }
+
+# The gatekeeper of this test, whose queue lock it holds.
+keeper_of_test() {
+  local pid
+  for pid in $(gatekeepers); do
+    if find "/proc/$pid/fd" -lname "$T/*" 2>/dev/null | grep -q .; then echo "$pid"; fi
+  done
+}
+
+@test "a command of root's: told, gate shut, lock kept until it is gone" {
+  local pid
+  need_sudo
+  random_bytes 1000 | add_job
+  chmod a+r q/jobs/*
+  process_as_nobody -d "$bad" sudo -- -n sh -c 'cat >got/1.tmp && mv got/1.tmp got/1'
+  refused 1 "belongs to root and cannot be ended by us; its input stays shut: sudo kill "
+  says "sh exited 1"
+  pid=$(sed -n 's/.*its input stays shut: sudo kill \([0-9]*\).*/\1/p' err)
+  [ "$(cat "/proc/$pid/comm")" = cat ]
+  [ -n "$(keeper_of_test)" ]
+  process_as_nobody -d "$bad" cat
+  [ "$status" = 1 ]
+  says "busy"
+  not_committed 1
+  kill "$pid"
+  until_true no_keeper
+  not_committed 1
+  # The lock is free again, and the good packet applies.
+  process_as_nobody -d cat sudo -- -n sh -c 'cat >got/1.tmp && mv got/1.tmp got/1'
+  succeeded 1
+}
+
+no_keeper() { [ -z "$(keeper_of_test)" ]; }
+
+@test "--kill-with 'sudo -n kill' ends it" {
+  local command
+  need_sudo
+  random_bytes 1000 | add_job
+  chmod a+r q/jobs/*
+  for command in 'cat >got/1.tmp && mv got/1.tmp got/1' 'cat >got/1.tmp; mv got/1.tmp got/1' \
+    'cat | (cat >got/1.tmp; mv got/1.tmp got/1)'; do
+    process_as_nobody --kill-with 'sudo -n kill' -d "$bad" sudo -- -n sh -c "$command"
+    refused 1 "sh exited 1"
+    says_not "cannot be ended"
+    [ "$took" -le 10 ]
+    until_true no_keeper
+    not_committed 1
+  done
+}
+
+@test "--kill-with that does not help: told as without it" {
+  local pid
+  need_sudo
+  random_bytes 1000 | add_job
+  chmod a+r q/jobs/*
+  process_as_nobody --kill-with false -d "$bad" sudo -- -n sh -c 'cat >got/1.tmp && mv got/1.tmp got/1'
+  refused 1 "belongs to root and cannot be ended by us; its input stays shut: sudo kill "
+  pid=$(sed -n 's/.*its input stays shut: sudo kill \([0-9]*\).*/\1/p' err)
+  kill "$pid"
+  until_true no_keeper
+  not_committed 1
+}
+
+@test "a good packet for a command of root's" {
+  need_sudo
+  random_bytes 300000 >data
+  add_job <data
+  chmod a+r q/jobs/*
+  process_as_nobody -d cat sudo -- -n sh -c 'cat >got/1.tmp && mv got/1.tmp got/1'
+  succeeded 1
+  cmp data got/1
+}

@@ -1,0 +1,70 @@
+# Every byte arrives, whatever the payload's size, the gate's strength and the way through it.
+load queue_helpers
+
+sizes=(0 1 65535 65536 65537)
+
+# all_sizes OPTION...: plain, and through a decoder; while it runs, and verified before.
+all_sizes() {
+  local verify way i decoder=()
+  for way in plain gzip; do
+    for verify in during before; do
+      rm -rf "$T/q" "$T/seq" "$T/got" "$T/data"
+      penstock queue-init -q "$T/q"
+      mkdir "$T/got" "$T/data"
+      jobs=0
+      for ((i = 1; i <= ${#sizes[@]}; i++)); do
+        random_bytes "${sizes[i - 1]}" >"$T/data/$i"
+        if [ $way = gzip ]; then add_job gzip -c <"$T/data/$i"; else add_job <"$T/data/$i"; fi
+      done
+      if [ $way = gzip ]; then decoder=(-d 'gzip -dc'); fi
+      process --verify $verify "${decoder[@]}" "$@" "${keep[@]}"
+      succeeded ${#sizes[@]} || fail "$way, verified $verify: $*" || return 1
+      for ((i = 1; i <= ${#sizes[@]}; i++)); do cmp "$T/data/$i" "$T/got/$i"; done
+    done
+  done
+}
+
+@test "0, 1, 65535, 65536 and 65537 bytes: the gate's default" { all_sizes; }
+@test "0, 1, 65535, 65536 and 65537 bytes: --gate hold" { all_sizes --gate hold; }
+@test "0, 1, 65535, 65536 and 65537 bytes: --gate eof" { all_sizes --gate eof; }
+@test "0, 1, 65535, 65536 and 65537 bytes: --gate off" { all_sizes --gate off; }
+
+@test "0 to 65537 bytes in a pipe of 4096" { all_sizes --pipe-size 4096; }
+
+@test "a payload that dribbles in, a byte at a time, fills no pipe by slots" {
+  # A byte may take a page's slot: 256 of them fill the largest pipe.
+  seq 1 2000 >"$T/data"
+  add_job gzip -c <"$T/data"
+  process -d "gzip -dc | dd bs=1 status=none" "${keep[@]}"
+  succeeded 1
+  cmp "$T/data" "$T/got/1"
+}
+
+# gigabyte OPTION...
+gigabyte() {
+  local verify sum size=1000000000
+  sum=$(head -c $size /dev/zero | sha256sum)
+  head -c $size /dev/zero | add_job gzip -1 -c
+  cp q/jobs/fspl-1.fspl packed
+  penstock prepare -s - -i /dev/null >plain
+  truncate -s +$size plain
+  for verify in during before; do
+    limit=300 process --verify $verify -d 'gzip -dc' "$@" sh -- -c 'sha256sum >got/packed'
+    succeeded 1 || return 1
+    [ "$(cat got/packed)" = "$sum" ] || fail "through gzip, verified $verify: other bytes"
+    cp --sparse=always plain q/jobs/fspl-1.fspl
+    penstock queue-set-next -q q 1
+    limit=300 process --verify $verify "$@" sh -- -c 'sha256sum >got/plain'
+    succeeded 1 || return 1
+    [ "$(cat got/plain)" = "$sum" ] || fail "plain, verified $verify: other bytes"
+    cp packed q/jobs/fspl-1.fspl
+    penstock queue-set-next -q q 1
+  done
+}
+
+# bats test_tags=full
+@test "a gigabyte: --gate hold" { gigabyte --gate hold; }
+# bats test_tags=full
+@test "a gigabyte: --gate eof" { gigabyte --gate eof; }
+# bats test_tags=full
+@test "a gigabyte: --gate off" { gigabyte --gate off; }
