@@ -3,7 +3,7 @@
 # control: fails
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 newq
-pkt make --seq 1 --payload "$(seq 1 30000)" | gzip > whole
+packet_of 'payload => join "\n", 1 .. 60000' | gzip > whole
 head -c $(($(stat -c %s whole) - 20)) whole > q/jobs/fspl-1.fspl
 commit='cat > part && mv part committed'
 bounded 20 fspl queue-process -q q -d zcat bash -- -c "$commit"

@@ -44,3 +44,35 @@ packet_of() { perl -e '
   print packet("\x83" . main::s("seq") . u($o{seq} // 1) . main::s("ctime") . "\x92" . i(1700000000) . u(5) . main::s("cmd_type") . "\x81"
     . main::s("Command") . "\x82" . main::s("params") . ah(scalar @p) . join("", map { ba($_) } @p)
     . main::s("env") . ah(scalar @e) . join("", map { "\x92" . ba($_->[0]) . ba($_->[1]) } @e), payload => $o{payload} // "pay\n")' "$HARNESS/pkt.pl" "$1"; }
+
+# others_go_on NAME: the queue holds good jobs 1 and 2 and, as fspl-h.fspl, something that is none. Nothing hangs, the
+# others are listed, shown and run, and what is wrong with it is said.
+others_go_on() {
+  bounded 10 fspl queue-ls -q q
+  is "$1: queue-ls: exit status" "$RC" 0
+  is "$1: queue-ls: the others" "$(awk 'NR > 1 { print $1 }' "$TMP/out" | tr '\n' ' ')" "1 2 "
+  lines "$1: named, with a reason" 1 'fspl-h.fspl.*: .'
+  bounded 10 fspl queue-ls -q q -d cat
+  is "$1: the same behind a decoder" "$(awk 'NR > 1 { print $1 }' "$TMP/out" | tr '\n' ' ')" "1 2 "
+  bounded 10 fspl queue-info -q q -j 2
+  is "$1: queue-info" "$RC" 0
+  bounded 10 fspl queue-payload -q q -j 1
+  is "$1: queue-payload" "$OUT" pay1
+  bounded 10 fspl queue-process -q q --never-delete --order-by Timestamp sh -- -c 'echo $FSPL_SEQ >> ran'
+  is "$1: Timestamp: the others run" "$RC $(sort ran | tr '\n' ' ')" "0 1 2 "
+  bounded 10 fspl queue-process -q q true
+  is "$1: Sequence: the others run" "$RC $(cat q/nextseq)" "0 3"
+  is "$1: it stays" "$(there q/jobs/fspl-h.fspl)" yes
+}
+# stops_its_own_turn NAME REASON: job 2 of 1, 2, 3 is hostile. Scans do not mind, 1 runs, 2 fails, Delete goes past it.
+stops_its_own_turn() {
+  bounded 10 fspl queue-ls -q q
+  is "$1: queue-ls lists all" "$(awk 'NR > 1 { print $1 }' "$TMP/out" | tr '\n' ' ')" "1 2 3 "
+  bounded 10 fspl queue-payload -q q -j 3
+  is "$1: queue-payload of another" "$OUT" pay3
+  bounded 10 fspl queue-process -q q --allow-job-params sh -- -c 'echo $FSPL_SEQ >> ran' sh
+  is "$1: its turn fails" "$RC $(tr '\n' ' ' < ran) $(cat q/nextseq)" "1 1  2"
+  says "$1: told" "job 2 \\(fspl-2.fspl\\).*$2"
+  bounded 10 fspl queue-process -q q --allow-job-params --on-error Delete sh -- -c 'echo $FSPL_SEQ >> ran' sh
+  is "$1: Delete goes past it" "$RC $(tr '\n' ' ' < ran) $(state)" "0 1 3  next=4 jobs="
+}
