@@ -59,8 +59,7 @@ int handle_queue_number(const Arguments& arguments, CommandId id) {
   if (!lock)
     throw Error(
         cat(printable(queue.dir()), " is busy: ", spool::describe_holder(queue.sequence_path())));
-  const uint64_t number = arguments.positional_number();
-  spool::SequenceFile::open_or_create(*lock, number).write(number);
+  spool::Queue::set_next(*lock, arguments.positional_number());
   return kSuccess;
 }
 
