@@ -89,7 +89,8 @@ int handle_queue_ls(const Arguments& arguments) {
     return cat(padded(id, 20), " ", padded(time, 27), " ",
                marks ? padded(std::string(mark), 10) : "", marks ? " " : "", file, end);
   };
-  std::string text = row("ID", "creation timestamp", "mark", "filename");
+  std::string text;
+  if (!arguments.has("null")) text = row("ID", "creation timestamp", "mark", "filename");
   for (const work::QueueEntry& entry : entries) {
     // Raw bytes for programs, as fspl has it; no control character reaches a terminal (D34).
     text +=
