@@ -188,10 +188,7 @@ std::optional<spool::Turn> Drain::next_turn() {
   progress_->set_jobs(end_.done, end_.done + set_.size());
   if (turn.is_conflict()) {
     throw RunFailure(FailureKind::bad_data,
-                     cat("job ", next_, " is there ", turn.rivals.size(),
-                         " times with different content: ", listed(turn.rivals),
-                         "; none of them runs before the wrong ones are moved out of ",
-                         printable(queue_.jobs_path())));
+                     cat(turn.conflict_sentence(), " from ", printable(queue_.jobs_path())));
   }
   if (!turn.job) return std::nullopt;
   return turn;

@@ -37,17 +37,13 @@ struct Inspection {
         set.at(number, [this](const spool::ScannedJob& a, const spool::ScannedJob& b) {
           return same_content(jobs, a, b);
         });
-    if (turn.is_conflict()) {
-      std::string names;
-      for (const spool::ScannedJob& rival : turn.rivals)
-        names += cat(names.empty() ? "" : ", ", printable(rival.name));
-      throw Error(cat("job ", number, " is there ", turn.rivals.size(),
-                      " times with different content: ", names));
-    }
+    if (turn.is_conflict()) throw Error(turn.conflict_sentence());
     if (!turn.job) {
-      throw Error(cat(
-          "there is no job ", number, " in ", printable(queue.jobs_path()),
-          scanner.skipped() > 0 ? cat(" (", scanner.skipped(), " files could not be read)") : ""));
+      throw Error(cat("there is no job ", number, " in ", printable(queue.jobs_path()),
+                      scanner.skipped() > 0
+                          ? cat(" (", scanner.skipped(),
+                                scanner.skipped() == 1 ? " file" : " files", " could not be read)")
+                          : ""));
     }
     return *turn.job;
   }
