@@ -101,9 +101,9 @@ std::vector<QueueEntry> list_queue(const InspectSettings& settings) {
   std::vector<QueueEntry> entries;
   for (spool::ScannedJob& job : inspection.set.in_sequence()) {
     Mark mark = Mark::waiting;
-    if (next && job.number < *next) mark = Mark::old;
     if (next && job.number == *next) mark = Mark::next;
     if (!entries.empty() && entries.back().job.number == job.number) mark = Mark::duplicate;
+    if (next && job.number < *next) mark = Mark::old;
     entries.push_back({.job = std::move(job), .mark = mark});
   }
   return entries;
