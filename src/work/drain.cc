@@ -36,6 +36,10 @@ std::string listed(const std::vector<ScannedJob>& jobs) {
   return text;
 }
 
+std::string skipped_files(size_t count) {
+  return cat(count, count == 1 ? " file" : " files", " could not be read");
+}
+
 }  // namespace
 
 Drain::Drain(const DrainSettings& settings) : settings_(settings), queue_(settings.queue_dir) {}
@@ -373,19 +377,22 @@ std::optional<ScannedJob> Drain::job_after(const ScannedJob& job) const {
 }
 
 void Drain::tell_what_waits() {
-  if (!sequence_ || interruption_->has_come()) return;
-  if (settings_.max_jobs && end_.done >= *settings_.max_jobs) return;
-  const auto gap = set_.gap(next_);
+  if (interruption_->has_come()) return;
+  const bool stopped = settings_.max_jobs && end_.done >= *settings_.max_jobs;
+  const auto gap = sequence_ && !stopped ? set_.gap(next_) : std::nullopt;
   end_.gap = gap.has_value();
-  if (!gap) return;
+  if (!gap) {
+    if (end_.skipped > 0) Log::info(cat(skipped_files(end_.skipped), " and left alone"));
+    return;
+  }
   std::string line = gap->sentence();
   if (end_.skipped > 0)
-    line +=
-        cat("; ", end_.skipped, " files could not be read, and job ", next_, " may be one of them");
+    line += cat("; ", skipped_files(end_.skipped), ", and job ", next_, " may be among them");
   Log::info(line);
 }
 
-// The run ended well: nothing is left to be told.
+// The run ended well: nothing is left to be told, unless it did not come to the job that an earlier
+// one has tried.
 void Drain::end_record() {
   if (removed_any_) jobs_->sync();
   if (record_.job || last_record_) spool::clear_run_record(lock_->fd());
