@@ -395,6 +395,10 @@ void Drain::tell_what_waits() {
 // one has tried.
 void Drain::end_record() {
   if (removed_any_) jobs_->sync();
+  if (!record_.job && last_record_) {
+    const auto& tried = last_record_->job;
+    if (!sequence_ || (tried && !tried->done && tried->number >= next_)) return;
+  }
   if (record_.job || last_record_) spool::clear_run_record(lock_->fd());
 }
 
