@@ -243,7 +243,8 @@ void Drain::run_and_commit(const spool::Turn& turn) {
                                     if (const auto after = job_after(job))
                                       scanner_->look_ahead(*after);
                                   }},
-                             std::move(*opened));
+                             *opened);
+  if (opened->upstream) scanner_->retire(std::move(opened->upstream));
   switch (end.kind) {
     case JobEnd::Kind::success:
       commit_done(turn);
