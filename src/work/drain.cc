@@ -115,11 +115,7 @@ void Drain::begin_record() {
 void Drain::scan() {
   const std::optional<uint64_t> wanted = sequence_ ? std::optional(next_) : std::nullopt;
   auto cancelled = [this] { return interruption_->has_come(); };
-  try {
-    scanner_->scan(set_, wanted, cancelled);
-  } catch (const Error& error) {
-    throw RunFailure(FailureKind::unavailable, error.message());
-  }
+  scanner_->scan(set_, wanted, cancelled);
   end_.skipped = scanner_->skipped();
 }
 
@@ -202,12 +198,7 @@ void Drain::run_and_commit(const spool::Turn& turn) {
   const ScannedJob& job = *turn.job;
   check_before_running(job);
   std::string reason;
-  std::optional<Scanner::Opened> opened;
-  try {
-    opened = scanner_->open(job, reason, [this] { return interruption_->has_come(); });
-  } catch (const Error& error) {
-    throw RunFailure(FailureKind::unavailable, error.message());
-  }
+  auto opened = scanner_->open(job, reason, [this] { return interruption_->has_come(); });
   if (interruption_->has_come()) {
     if (opened && opened->upstream) scanner_->retire(std::move(opened->upstream));
     return;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "sys/files.h"
+#include "work/run_failure.h"
 
 namespace penstock::work {
 
@@ -147,7 +148,8 @@ JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened& 
     try {
       output = open_output(job.queue.job_path(job.job.name) + ".out", job.attempt);
     } catch (const Error& error) {
-      return {.kind = JobEnd::Kind::fatal, .sentence = error.message()};
+      throw RunFailure(FailureKind::io, cat("job ", job.job.number, " (", printable(job.job.name),
+                                            "): ", error.message()));
     }
   }
   if (auto end = end_without_running(opened.metadata)) {
