@@ -36,6 +36,11 @@ run fspl queue-process -q q -d 'tr a-z b-za' true
 is "a wrong decoder: exit status" "$RC" 0
 lines "a wrong decoder: every file is named" 3 'fspl-[123].fspl'
 newq; job 1
+for i in $(seq 1 13); do echo junk > q/jobs/fspl-junk$i.fspl; done
+run fspl queue-process -q q true
+lines "many with one reason: ten are named" 10 'fspl-junk[0-9]+.fspl'
+says "many with one reason: the others are counted" '3 more files.*13 files could not be read'
+newq; job 1
 if [ "$(id -u)" = 0 ]; then
   let_nobody_in; chmod 0 q/jobs/fspl-1.fspl
   run as_nobody fspl queue-ls -q q

@@ -6,8 +6,7 @@ need strace
 newq; jobs_ 1 2
 strace -f -qq -o /dev/null -e trace=unlink,unlinkat -e inject=unlink,unlinkat:signal=KILL:when=1 fspl queue-process -q q sh -- -c 'echo $FSPL_SEQ >> ran' >/dev/null 2>&1
 RC=$?; for i in $(seq 50); do flock -n q/nextseq.lock true && break; sleep 0.1; done
-# At the call's entry the file is still there; strace delivers the signal after it, so put it back.
-[ -e q/jobs/fspl-1.fspl ] || echo "# the call was done before the signal"
+is "killed before the removal" "$(there q/jobs/fspl-1.fspl)" yes
 is "killed after the commit" "$RC $(cat q/nextseq)" "137 2"
 run fspl queue-process -q q sh -- -c 'echo $FSPL_SEQ >> ran'
 is "the next run: exit status" "$RC" 0
