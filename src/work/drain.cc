@@ -253,7 +253,13 @@ void Drain::run_and_commit(const spool::Turn& turn) {
 }
 
 void Drain::commit_done(const spool::Turn& turn) {
-  advance_past(*turn.job, settings_.never_delete ? FileAfter::stays : FileAfter::goes);
+  try {
+    advance_past(*turn.job, settings_.never_delete ? FileAfter::stays : FileAfter::goes);
+  } catch (const Error& error) {
+    throw RunFailure(FailureKind::io,
+                     cat(title(*turn.job), " succeeded, but that could not be stored, and it will ",
+                         "run again: ", error.message()));
+  }
   if (!settings_.never_delete) remove_all(turn);
   set_.remove(turn.job->name);
 }
