@@ -46,7 +46,7 @@ std::string json_of(const std::vector<ListedJob>& jobs) {
     entry["id"] = job.number;
     entry["created"] = job.created_local;
     entry["created_utc"] = job.created_utc;
-    entry["file_name"] = printable(job.file);
+    entry["file_name"] = is_utf8(job.file) ? job.file : printable(job.file);
     if (!is_utf8(job.file)) entry["file_name_hex"] = hex_of(job.file);
     entry["mark"] = job.mark;
     list.push_back(std::move(entry));

@@ -85,9 +85,12 @@ int handle_queue_process(const Arguments& arguments) {
     const work::DrainEnd end = drain->run();
     drain.reset();  // waits for the keeper: the next run must find the lock free
     if (end.interrupted_by) sys::die_by(*end.interrupted_by);
-    if (end.gap) return detailed ? kGap : static_cast<int>(*arguments.number("gap-status"));
-    if (end.skipped > 0)
-      return detailed ? kSkipped : static_cast<int>(*arguments.number("skipped-status"));
+    auto status = [&](const char* option, int by_default) {
+      if (detailed && !arguments.has(option)) return by_default;
+      return static_cast<int>(*arguments.number(option));
+    };
+    if (end.gap) return status("gap-status", kGap);
+    if (end.skipped > 0) return status("skipped-status", kSkipped);
     return kSuccess;
   } catch (const work::RunFailure& failure) {
     Log::error(failure.message());

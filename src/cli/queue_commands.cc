@@ -59,8 +59,7 @@ int handle_queue_number(const Arguments& arguments, CommandId id) {
   if (!lock)
     throw Error(
         cat(printable(queue.dir()), " is busy: ", spool::describe_holder(queue.sequence_path())));
-  const uint64_t number = arguments.positional_number();
-  spool::SequenceFile::open_or_create(*lock, number).write(number);
+  spool::Queue::set_next(*lock, arguments.positional_number());
   return kSuccess;
 }
 
@@ -90,7 +89,8 @@ int handle_queue_ls(const Arguments& arguments) {
     return cat(padded(id, 20), " ", padded(time, 27), " ",
                marks ? padded(std::string(mark), 10) : "", marks ? " " : "", file, end);
   };
-  std::string text = row("ID", "creation timestamp", "mark", "filename");
+  std::string text;
+  if (!arguments.has("null")) text = row("ID", "creation timestamp", "mark", "filename");
   for (const work::QueueEntry& entry : entries) {
     // Raw bytes for programs, as fspl has it; no control character reaches a terminal (D34).
     text +=

@@ -87,12 +87,13 @@ work::Decoding decoding(const Arguments& arguments) {
   const auto shell_environment = pipeline::ShellEnvironment::from(environment);
   result.plan = pipeline::plan_decoder(*arguments.value("decoder"), shell_environment);
   Log::debug(cat("decoder: ", result.plan->description));
-  const std::string_view shell = base_name(shell_environment.shell.value_or(""));
+  const std::string shell_path = shell_environment.shell.value_or("");
+  const std::string_view shell = base_name(shell_path);
   if (shell == "nologin" || shell == "false") {
     // It would end without having run anything, and every job would look like one that cannot be
     // decoded (D30).
-    throw Error(cat("SHELL is ", printable(*shell_environment.shell),
-                    ", which runs no decoder: set SHELL=/bin/sh"));
+    throw Error(
+        cat("SHELL is ", printable(shell_path), ", which runs no decoder: set SHELL=/bin/sh"));
   }
   if (result.plan->hides_a_pipe) {
     if (arguments.has("strict-decoder")) {

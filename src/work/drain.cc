@@ -36,6 +36,10 @@ std::string listed(const std::vector<ScannedJob>& jobs) {
   return text;
 }
 
+std::string skipped_files(size_t count) {
+  return cat(count, count == 1 ? " file" : " files", " could not be read");
+}
+
 }  // namespace
 
 Drain::Drain(const DrainSettings& settings) : settings_(settings), queue_(settings.queue_dir) {}
@@ -111,11 +115,7 @@ void Drain::begin_record() {
 void Drain::scan() {
   const std::optional<uint64_t> wanted = sequence_ ? std::optional(next_) : std::nullopt;
   auto cancelled = [this] { return interruption_->has_come(); };
-  try {
-    scanner_->scan(set_, wanted, cancelled);
-  } catch (const Error& error) {
-    throw RunFailure(FailureKind::unavailable, error.message());
-  }
+  scanner_->scan(set_, wanted, cancelled);
   end_.skipped = scanner_->skipped();
 }
 
@@ -189,10 +189,7 @@ std::optional<spool::Turn> Drain::next_turn() {
   progress_->set_jobs(end_.done, end_.done + set_.size());
   if (turn.is_conflict()) {
     throw RunFailure(FailureKind::bad_data,
-                     cat("job ", next_, " is there ", turn.rivals.size(),
-                         " times with different content: ", listed(turn.rivals),
-                         "; none of them runs before the wrong ones are moved out of ",
-                         printable(queue_.jobs_path())));
+                     cat(turn.conflict_sentence(), " from ", printable(queue_.jobs_path())));
   }
   if (!turn.job) return std::nullopt;
   return turn;
@@ -202,12 +199,7 @@ void Drain::run_and_commit(const spool::Turn& turn) {
   const ScannedJob& job = *turn.job;
   check_before_running(job);
   std::string reason;
-  std::optional<Scanner::Opened> opened;
-  try {
-    opened = scanner_->open(job, reason, [this] { return interruption_->has_come(); });
-  } catch (const Error& error) {
-    throw RunFailure(FailureKind::unavailable, error.message());
-  }
+  auto opened = scanner_->open(job, reason, [this] { return interruption_->has_come(); });
   if (interruption_->has_come()) {
     if (opened && opened->upstream) scanner_->retire(std::move(opened->upstream));
     return;
@@ -243,7 +235,8 @@ void Drain::run_and_commit(const spool::Turn& turn) {
                                     if (const auto after = job_after(job))
                                       scanner_->look_ahead(*after);
                                   }},
-                             std::move(*opened));
+                             *opened);
+  if (opened->upstream) scanner_->retire(std::move(opened->upstream));
   switch (end.kind) {
     case JobEnd::Kind::success:
       commit_done(turn);
@@ -261,7 +254,13 @@ void Drain::run_and_commit(const spool::Turn& turn) {
 }
 
 void Drain::commit_done(const spool::Turn& turn) {
-  advance_past(*turn.job, settings_.never_delete ? FileAfter::stays : FileAfter::goes);
+  try {
+    advance_past(*turn.job, settings_.never_delete ? FileAfter::stays : FileAfter::goes);
+  } catch (const Error& error) {
+    throw RunFailure(FailureKind::io,
+                     cat(title(*turn.job), " succeeded, but that could not be stored, and it will ",
+                         "run again: ", error.message()));
+  }
   if (!settings_.never_delete) remove_all(turn);
   set_.remove(turn.job->name);
 }
@@ -377,21 +376,28 @@ std::optional<ScannedJob> Drain::job_after(const ScannedJob& job) const {
 }
 
 void Drain::tell_what_waits() {
-  if (!sequence_ || interruption_->has_come()) return;
-  if (settings_.max_jobs && end_.done >= *settings_.max_jobs) return;
-  const auto gap = set_.gap(next_);
+  if (interruption_->has_come()) return;
+  const bool stopped = settings_.max_jobs && end_.done >= *settings_.max_jobs;
+  const auto gap = sequence_ && !stopped ? set_.gap(next_) : std::nullopt;
   end_.gap = gap.has_value();
-  if (!gap) return;
+  if (!gap) {
+    if (end_.skipped > 0) Log::info(cat(skipped_files(end_.skipped), " and left alone"));
+    return;
+  }
   std::string line = gap->sentence();
   if (end_.skipped > 0)
-    line +=
-        cat("; ", end_.skipped, " files could not be read, and job ", next_, " may be one of them");
+    line += cat("; ", skipped_files(end_.skipped), ", and job ", next_, " may be among them");
   Log::info(line);
 }
 
-// The run ended well: nothing is left to be told.
+// The run ended well: nothing is left to be told, unless it did not come to the job that an earlier
+// one has tried.
 void Drain::end_record() {
   if (removed_any_) jobs_->sync();
+  if (!record_.job && last_record_) {
+    const auto& tried = last_record_->job;
+    if (!sequence_ || (tried && !tried->done && tried->number >= next_)) return;
+  }
   if (record_.job || last_record_) spool::clear_run_record(lock_->fd());
 }
 

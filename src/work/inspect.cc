@@ -37,17 +37,13 @@ struct Inspection {
         set.at(number, [this](const spool::ScannedJob& a, const spool::ScannedJob& b) {
           return same_content(jobs, a, b);
         });
-    if (turn.is_conflict()) {
-      std::string names;
-      for (const spool::ScannedJob& rival : turn.rivals)
-        names += cat(names.empty() ? "" : ", ", printable(rival.name));
-      throw Error(cat("job ", number, " is there ", turn.rivals.size(),
-                      " times with different content: ", names));
-    }
+    if (turn.is_conflict()) throw Error(turn.conflict_sentence());
     if (!turn.job) {
-      throw Error(cat(
-          "there is no job ", number, " in ", printable(queue.jobs_path()),
-          scanner.skipped() > 0 ? cat(" (", scanner.skipped(), " files could not be read)") : ""));
+      throw Error(cat("there is no job ", number, " in ", printable(queue.jobs_path()),
+                      scanner.skipped() > 0
+                          ? cat(" (", scanner.skipped(),
+                                scanner.skipped() == 1 ? " file" : " files", " could not be read)")
+                          : ""));
     }
     return *turn.job;
   }
@@ -105,9 +101,9 @@ std::vector<QueueEntry> list_queue(const InspectSettings& settings) {
   std::vector<QueueEntry> entries;
   for (spool::ScannedJob& job : inspection.set.in_sequence()) {
     Mark mark = Mark::waiting;
-    if (next && job.number < *next) mark = Mark::old;
     if (next && job.number == *next) mark = Mark::next;
     if (!entries.empty() && entries.back().job.number == job.number) mark = Mark::duplicate;
+    if (next && job.number < *next) mark = Mark::old;
     entries.push_back({.job = std::move(job), .mark = mark});
   }
   return entries;

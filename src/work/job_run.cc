@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "sys/files.h"
+#include "work/run_failure.h"
 
 namespace penstock::work {
 
@@ -131,9 +132,27 @@ std::optional<JobEnd> end_without_running(const packet::Metadata& metadata) {
   return std::nullopt;
 }
 
+// A NOP behind a decoder is done only if the decoder says so after its last byte, as every job: a
+// damaged or forged one would make the queue pass over the job whose number it carries.
+JobEnd judge_decoder(const JobContext& context, std::unique_ptr<pipeline::Upstream> upstream,
+                     const QueueJob& job) {
+  pipeline::Options options = context.options;
+  options.verify_before = false;
+  options.close_on_early_end = false;
+  pipeline::Run::Config config{.payload = std::move(upstream),
+                               .queue = job.queue.dir(),
+                               .job = cat(job.job.number, " ", job.job.name)};
+  config.command.spec.argv = {"/bin/sh", "-c", ":"};
+  config.command.env = context.engine.environment;
+  pipeline::Run run(context.engine, options, std::move(config), [] {});
+  JobEnd end = end_of(wait_for(context, run, cat("job ", job.job.number)), {});
+  end.may_have_been_applied = false;  // there was nothing to apply
+  return end;
+}
+
 }  // namespace
 
-JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened opened) {
+JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened& opened) {
   const packet::JobFile place{.file_name = job.job.name, .queue_dir = job.queue.dir()};
   const std::string label = cat(printable(job.queue.dir()), "#", job.job.number);
   sys::UniqueFd output;
@@ -141,10 +160,19 @@ JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened o
     try {
       output = open_output(job.queue.job_path(job.job.name) + ".out", job.attempt);
     } catch (const Error& error) {
-      return {.kind = JobEnd::Kind::fatal, .sentence = error.message()};
+      throw RunFailure(FailureKind::io, cat("job ", job.job.number, " (", printable(job.job.name),
+                                            "): ", error.message()));
     }
   }
-  if (auto end = end_without_running(opened.metadata)) return *end;
+  if (auto end = end_without_running(opened.metadata)) {
+    const bool can_be_judged = opened.upstream && !context.settings.ignore_payload;
+    if (end->kind != JobEnd::Kind::success || !can_be_judged) return *end;
+    return judge_decoder(context, std::move(opened.upstream), job);
+  }
+  if (!opened.metadata.params.empty() && !context.settings.command.allow_job_params) {
+    Log::debug(cat("job ", job.job.number, " (", printable(job.job.name),
+                   "): its parameters are not passed on (see --allow-job-params)"));
+  }
 
   pipeline::Run::Config config{.queue = job.queue.dir(),
                                .job = cat(job.job.number, " ", job.job.name)};

@@ -55,7 +55,8 @@ struct QueueJob {
   uint32_t attempt = 1;
   std::function<void()> started;  // called once the command has been ordered; may be null
 };
-JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened opened);
+// What it has no use for, as a decoder whose job is not run, stays in `opened`.
+JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened& opened);
 
 // The job on standard input (stdin-process): its header has been read from `fd`, which stands at
 // the payload.

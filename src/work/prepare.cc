@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <functional>
 
@@ -28,12 +30,52 @@ namespace penstock::work {
 namespace {
 
 constexpr size_t kBlock = 128UL << 10U;
+constexpr std::chrono::milliseconds kLockSleep{5};
 constexpr std::string_view kVariablePrefix = "FSPL_SET_";
 
-// The payload, read block by block; a signal that asks us to end is noticed between blocks and
-// while input is awaited.
+// From here on a signal that asks us to end is an Error at the next place where it can be told what
+// it costs: before each block, and wherever something is waited for.
+class EndSignals {
+ public:
+  // Returns when `fd` is ready for `events`.
+  void wait_for(int fd, short events) const {
+    std::array<pollfd, 2> entries{{{.fd = signals_.fd(), .events = POLLIN, .revents = 0},
+                                   {.fd = fd, .events = events, .revents = 0}}};
+    wait(entries, -1);
+  }
+  void sleep(std::chrono::milliseconds time) const {
+    std::array<pollfd, 1> entries{{{.fd = signals_.fd(), .events = POLLIN, .revents = 0}}};
+    wait(entries, static_cast<int>(time.count()));
+  }
+
+ private:
+  void wait(std::span<pollfd> entries, int milliseconds) const {
+    while (::poll(entries.data(), entries.size(), milliseconds) < 0) {
+      if (errno != EINTR) throw Error::from_errno("poll");
+    }
+    if (entries[0].revents == 0) return;
+    if (const auto signal = signals_.next())
+      throw Error(cat("ended by ", sys::signal_name(*signal)));
+  }
+
+  static sys::SignalFd blocked() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGHUP, SIGINT, SIGTERM}) {
+      if (sys::is_ignored(signal)) continue;
+      sys::block_signals({signal});
+      sigaddset(&set, signal);
+    }
+    return sys::SignalFd(set);
+  }
+
+  sys::SignalFd signals_ = blocked();
+};
+
+// The payload, read block by block.
 class Input {
  public:
+  // Opening a FIFO waits for its writer, so the signals are left alone until then.
   explicit Input(const std::optional<std::string>& name) {
     if (!name) return;
     if (*name == "-") {
@@ -50,40 +92,66 @@ class Input {
   }
 
   // Empty at the end.
-  std::span<const uint8_t> next() {
+  std::span<const uint8_t> next(const EndSignals& signals) {
     if (fd_ < 0) return {};
-    wait();
+    signals.wait_for(fd_, POLLIN);
     return std::span(block_).first(sys::read_some(fd_, block_, name_));
   }
 
  private:
-  void wait() {
-    std::array<pollfd, 2> entries{{{.fd = signals_.fd(), .events = POLLIN, .revents = 0},
-                                   {.fd = fd_, .events = POLLIN, .revents = 0}}};
-    while (::poll(entries.data(), entries.size(), -1) < 0) {
-      if (errno != EINTR) throw Error::from_errno("poll");
-    }
-    if (entries[0].revents == 0) return;
-    if (const auto signal = signals_.next())
-      throw Error(cat("ended by ", sys::signal_name(*signal)));
-  }
-
-  static sys::SignalFd end_signals() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int signal : {SIGHUP, SIGINT, SIGTERM}) {
-      if (sys::is_ignored(signal)) continue;
-      sys::block_signals({signal});
-      sigaddset(&set, signal);
-    }
-    return sys::SignalFd(set);
-  }
-
-  sys::SignalFd signals_ = end_signals();
   sys::UniqueFd file_;
   int fd_ = -1;
   std::string name_;
   std::vector<uint8_t> block_;
+};
+
+// Standard output, which may be a pipe whose reader sleeps: a write that waits for him would hear
+// no signal.
+class Output {
+ public:
+  explicit Output(const EndSignals& signals) : signals_(signals) {
+    struct stat status {};
+    waits_ = ::fstat(STDOUT_FILENO, &status) == 0 && !S_ISREG(status.st_mode);
+    if (waits_ && S_ISFIFO(status.st_mode)) own_ = description_of_our_own();
+  }
+
+  void write(std::span<const uint8_t> bytes) {
+    const int fd = own_ ? own_.get() : STDOUT_FILENO;
+    while (!bytes.empty()) {
+      if (waits_) signals_.wait_for(fd, POLLOUT);
+      // Whatever is writable has room for PIPE_BUF bytes; for more a blocking write might wait.
+      const bool in_pieces = waits_ && !own_;
+      const size_t most = in_pieces ? std::min<size_t>(bytes.size(), PIPE_BUF) : bytes.size();
+      const ssize_t count = ::write(fd, bytes.data(), most);
+      if (count < 0 && (errno == EINTR || (own_ && errno == EAGAIN))) continue;
+      if (count < 0) throw Error::from_errno("write standard output");
+      written_ += static_cast<uint64_t>(count);
+      bytes = bytes.subspan(static_cast<size_t>(count));
+    }
+  }
+
+  void close() {
+    own_.reset();
+    sys::close(sys::UniqueFd(STDOUT_FILENO), "standard output");
+  }
+
+  uint64_t written() const { return written_; }
+
+ private:
+  // O_NONBLOCK belongs to the description, and that of standard output is not ours alone. Another
+  // user's pipe may refuse.
+  static sys::UniqueFd description_of_our_own() {
+    try {
+      return sys::reopen(STDOUT_FILENO, O_WRONLY | O_NONBLOCK);
+    } catch (const Error&) {
+      return {};  // slower, in pieces
+    }
+  }
+
+  const EndSignals& signals_;
+  bool waits_ = false;
+  sys::UniqueFd own_;
+  uint64_t written_ = 0;
 };
 
 packet::Metadata describe_job(const PrepareSettings& settings) {
@@ -102,12 +170,25 @@ packet::Metadata describe_job(const PrepareSettings& settings) {
   return metadata;
 }
 
+Error busy(const std::string& seqfile) {
+  return Error(cat(printable(seqfile), " is busy: ", spool::describe_holder(seqfile)));
+}
+
 spool::SequenceLock lock_sequence(const std::string& seqfile, std::chrono::seconds wait) {
   auto lock = spool::SequenceLock::take(seqfile, spool::SequenceLock::Side::sender, wait);
-  if (!lock) {
-    throw Error(cat(printable(seqfile), " is busy: ", spool::describe_holder(seqfile)));
-  }
+  if (!lock) throw busy(seqfile);
   return std::move(*lock);
+}
+
+// The same for one who has blocked the signals that would end the wait.
+spool::SequenceLock lock_sequence(const PrepareSettings& settings, const EndSignals& signals) {
+  const auto end = std::chrono::steady_clock::now() + settings.lock_wait;
+  for (;;) {
+    if (auto lock = spool::SequenceLock::take(settings.seqfile, spool::SequenceLock::Side::sender))
+      return std::move(*lock);
+    if (std::chrono::steady_clock::now() >= end) throw busy(settings.seqfile);
+    signals.sleep(kLockSleep);
+  }
 }
 
 // The number that comes next, once an enqueue that was killed before its last step has been
@@ -124,8 +205,8 @@ uint64_t settled_number(const spool::SequenceLock& lock, spool::SequenceFile& fi
   return was_published ? number + 1 : number;
 }
 
-uint64_t take_number(const PrepareSettings& settings) {
-  const spool::SequenceLock lock = lock_sequence(settings.seqfile, settings.lock_wait);
+uint64_t take_number(const PrepareSettings& settings, const EndSignals& signals) {
+  const spool::SequenceLock lock = lock_sequence(settings, signals);
   auto file = spool::SequenceFile::open_or_create(lock);
   const uint64_t number = settled_number(lock, file);
   file.write(spool::successor(number));
@@ -160,36 +241,28 @@ void prepare(const PrepareSettings& settings) {
   Input input(settings.input);
   packet::Metadata metadata = describe_job(settings);
   // All that can fail before the number is needed fails here.
-  std::span<const uint8_t> block = input.next();
+  const EndSignals signals;
+  std::span<const uint8_t> block = input.next(signals);
   const bool from_file = !settings.fill && settings.seqfile != "-";
   metadata.sequence = settings.fill.value_or(1);
   packet::encode_header(metadata);
-  if (from_file) metadata.sequence = take_number(settings);
+  if (from_file) metadata.sequence = take_number(settings, signals);
 
-  uint64_t written = 0;
-  auto emit = [&](std::span<const uint8_t> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t count = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) throw Error::from_errno("write standard output");
-      written += static_cast<uint64_t>(count);
-      bytes = bytes.subspan(static_cast<size_t>(count));
-    }
-  };
+  Output output(signals);
   try {
     // Header and first block in one write: most job files are that small.
     const std::string header = packet::encode_header(metadata);
     std::vector<uint8_t> first(header.begin(), header.end());
     first.insert(first.end(), block.begin(), block.end());
-    emit(first);
+    output.write(first);
     while (!block.empty()) {
-      block = input.next();
-      emit(block);
+      block = input.next(signals);
+      output.write(block);
     }
-    sys::close(sys::UniqueFd(STDOUT_FILENO), "standard output");
+    output.close();
   } catch (const Error& error) {
     if (!from_file) throw;
-    if (written == 0 && put_back(settings, metadata.sequence)) {
+    if (output.written() == 0 && put_back(settings, metadata.sequence)) {
       throw Error(cat(error.message(), "; nothing was written, and number ", metadata.sequence,
                       " is still free"));
     }
@@ -199,18 +272,19 @@ void prepare(const PrepareSettings& settings) {
 
 std::string enqueue(const PrepareSettings& settings, const std::string& queue_dir) {
   Input input(settings.input);
+  const EndSignals signals;
   packet::Metadata metadata = describe_job(settings);
   metadata.sequence = 1;
   const spool::Queue queue(queue_dir);
   spool::Injection injection(queue);
   // A header of the final length first, with its number still to come.
   sys::write_all(injection.fd(), packet::encode_header_fixed_width(metadata), "the job file");
-  for (auto block = input.next(); !block.empty(); block = input.next()) {
+  for (auto block = input.next(signals); !block.empty(); block = input.next(signals)) {
     sys::write_all(injection.fd(), block, "the job file");
   }
   if (settings.seqfile == "-") return injection.publish();
 
-  const spool::SequenceLock lock = lock_sequence(settings.seqfile, settings.lock_wait);
+  const spool::SequenceLock lock = lock_sequence(settings, signals);
   auto file = spool::SequenceFile::open_or_create(lock);
   metadata.sequence = settled_number(lock, file);
   const uint64_t after = spool::successor(metadata.sequence);

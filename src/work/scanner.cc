@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "sys/files.h"
+#include "work/run_failure.h"
 
 namespace penstock::work {
 
@@ -159,7 +160,8 @@ void Scanner::finish_reading(Reading& reading, spool::JobSet& set, std::optional
       return;
     case Result::cannot_start:
       retire(std::move(reading.upstream));
-      throw Error(cat("the decoder cannot be run: ", header->reason()));
+      throw RunFailure(FailureKind::unavailable,
+                       cat("the decoder cannot be run: ", header->reason()));
     case Result::timed_out:
       retire(std::move(reading.upstream));
       // Never a skip: that would look like a gap.
@@ -258,7 +260,11 @@ std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::
       }
       if (header->result() != pipeline::HeaderRead::Result::undecodable) {
         retire(std::move(reading->upstream));
-        throw Error(cat(printable(job.name), ": ", header->reason()));
+        const bool started = header->result() != pipeline::HeaderRead::Result::cannot_start;
+        throw RunFailure(started ? FailureKind::io : FailureKind::unavailable,
+                         cat(printable(job.name), ": the decoder ",
+                             started ? "gave " : "cannot be run: ", header->reason(),
+                             started ? " (see --header-timeout)" : ""));
       }
       reason = header->reason();
       retire(std::move(reading->upstream));

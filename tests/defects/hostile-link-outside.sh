@@ -1,0 +1,8 @@
+#!/bin/bash
+# Hostile: a link to a terminal or to what is none of ours with the name of a job.
+# control: fails
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+newq; jobs_ 1 2
+ln -s /dev/tty q/jobs/fspl-h.fspl
+others_go_on "a link to a terminal or to what is none of ours"
+finish
