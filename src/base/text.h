@@ -53,6 +53,11 @@ std::string printable(std::string_view raw);
 // Whether `raw` is well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF).
 bool is_utf8(std::string_view raw);
 
+// For a file of words: everything but letters, digits, '-', '.' and '_' as %NN; and back, or
+// nothing if that is malformed.
+std::string percent_encoded(std::string_view raw);
+std::optional<std::string> percent_decoded(std::string_view text);
+
 // One word for a POSIX shell: unchanged where it needs no quotes, else in single quotes.
 std::string shell_quote(std::string_view word);
 

@@ -65,7 +65,7 @@ std::string rfc3339_local(const Timestamp& time) {
   localtime_r(&at.seconds, &parts);
   const long offset = parts.tm_gmtoff;
   const long minutes = std::labs(offset) / 60;
-  std::array<char, 16> zone{};
+  std::array<char, 64> zone{};
   std::snprintf(zone.data(), zone.size(), "%c%02ld:%02ld", offset < 0 ? '-' : '+', minutes / 60,
                 minutes % 60);
   return calendar(parts, at.leap_second) + zone.data();

@@ -19,6 +19,8 @@ class Injection {
   explicit Injection(const Queue& queue);
 
   int fd() const { return file_.fd(); }
+  // The name that publish() will give it.
+  const std::string& name() const { return name_; }
   // Makes it a job and returns its name. Once this returns, the job survives a power cut.
   std::string publish();
 

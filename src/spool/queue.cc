@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <ranges>
 #include <utility>
 
 #include "base/error.h"
@@ -34,8 +35,8 @@ class Builder {
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;
   ~Builder() {
-    for (auto path = made_.rbegin(); path != made_.rend(); ++path) {
-      std::remove(path->c_str());  // what cannot be removed stays: --repair goes on from there
+    for (const std::string& path : made_ | std::views::reverse) {
+      std::remove(path.c_str());  // what cannot be removed stays: --repair goes on from there
     }
   }
 

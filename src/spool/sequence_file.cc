@@ -36,7 +36,7 @@ std::string end_of_links(std::string path) {
     const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
     if (size < 0) return path;
     const std::string next(target.data(), static_cast<size_t>(size));
-    path = next.starts_with('/') ? next : directory_of(path) + "/" + next;
+    path = next.starts_with('/') ? next : cat(directory_of(path), "/", next);
   }
   throw Error::from_errno(cat("open ", printable(path)), ELOOP);
 }

@@ -63,20 +63,18 @@ Watch::~Watch() {
             nullptr);  // fails only if the descriptor is gone already
 }
 
-Timer::Timer(EventLoop& loop, std::function<void()> callback)
-    : fd_(checked(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "make a timer")),
-      callback_(std::move(callback)),
-      watch_(loop, fd_.get(), EPOLLIN, [this](uint32_t) {
-        swallow_count(fd_.get());
-        if (!std::exchange(is_set_, false)) return;
-        const auto keep = callback_;  // the callback may destroy this timer
-        keep();
-      }) {}
-
 void Timer::set(std::chrono::nanoseconds after) {
-  using std::chrono::seconds;
+  if (!fd_) {
+    fd_ = checked(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "make a timer");
+    watch_.emplace(loop_, fd_.get(), EPOLLIN, [this](uint32_t) {
+      swallow_count(fd_.get());
+      if (!std::exchange(is_set_, false)) return;
+      const auto keep = callback_;  // the callback may destroy this timer
+      keep();
+    });
+  }
   if (after < std::chrono::nanoseconds(1)) after = std::chrono::nanoseconds(1);
-  const auto whole = std::chrono::duration_cast<seconds>(after);
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(after);
   itimerspec spec{};
   spec.it_value.tv_sec = whole.count();
   spec.it_value.tv_nsec = (after - whole).count();

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "sys/unique_fd.h"
 
@@ -55,19 +57,22 @@ class Watch {
   Callback callback_;
 };
 
-// Calls back once, `after` from now, unless destroyed or set anew before.
+// Calls back once, `after` from now, unless destroyed or set anew before. Costs nothing until it is
+// set.
 class Timer {
  public:
-  Timer(EventLoop& loop, std::function<void()> callback);
+  Timer(EventLoop& loop, std::function<void()> callback)
+      : loop_(loop), callback_(std::move(callback)) {}
   void set(std::chrono::nanoseconds after);
   void clear();
   bool is_set() const { return is_set_; }
 
  private:
-  UniqueFd fd_;
+  EventLoop& loop_;
   std::function<void()> callback_;
+  UniqueFd fd_;
   bool is_set_ = false;
-  Watch watch_;
+  std::optional<Watch> watch_;
 };
 
 // Wakes the loop from another thread: signal() is safe anywhere.

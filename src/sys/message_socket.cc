@@ -66,12 +66,12 @@ void MessageSocket::send(std::string_view text, const std::vector<int>& fds) con
   }
 }
 
-std::optional<MessageSocket::Message> MessageSocket::receive() const {
+std::optional<MessageSocket::Message> MessageSocket::receive() {
   Message message;
-  message.text.resize(kMaxText);
+  if (buffer_.empty()) buffer_.resize(kMaxText);
   char kind = 0;
-  std::array<iovec, 2> parts{{{.iov_base = &kind, .iov_len = 1},
-                              {.iov_base = message.text.data(), .iov_len = message.text.size()}}};
+  std::array<iovec, 2> parts{
+      {{.iov_base = &kind, .iov_len = 1}, {.iov_base = buffer_.data(), .iov_len = buffer_.size()}}};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMaxFds)> control{};
   msghdr header{};
   header.msg_iov = parts.data();
@@ -96,7 +96,7 @@ std::optional<MessageSocket::Message> MessageSocket::receive() const {
   if ((static_cast<unsigned>(header.msg_flags) & (MSG_TRUNC | MSG_CTRUNC)) != 0U) {
     throw Error("a message between the processes of this run was cut");
   }
-  message.text.resize(static_cast<size_t>(count) - 1);
+  message.text.assign(buffer_.data(), static_cast<size_t>(count) - 1);
   if (kind == kInMemfd) {
     assert(!message.fds.empty());
     const UniqueFd large = std::move(message.fds.back());

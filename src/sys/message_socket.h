@@ -27,12 +27,14 @@ class MessageSocket {
   // receiver.
   void send(std::string_view text, const std::vector<int>& fds = {}) const;
   // Waits for the next one; nothing at the end (the other side is gone).
-  std::optional<Message> receive() const;
+  std::optional<Message> receive();
 
   int fd() const { return fd_.get(); }
 
  private:
   UniqueFd fd_;
+  std::vector<char>
+      buffer_;  // of receive(), made once: clearing 64 KiB a message would cost more than the rest
 };
 
 }  // namespace penstock::sys

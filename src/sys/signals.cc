@@ -10,19 +10,15 @@
 
 namespace penstock::sys {
 
-namespace {
-
-sigset_t set_of(std::initializer_list<int> signals) {
+sigset_t signal_set(std::initializer_list<int> signals) {
   sigset_t set;
   sigemptyset(&set);
-  for (int signal : signals) sigaddset(&set, signal);
+  for (const int signal : signals) sigaddset(&set, signal);
   return set;
 }
 
-}  // namespace
-
 void block_signals(std::initializer_list<int> signals) {
-  const sigset_t set = set_of(signals);
+  const sigset_t set = signal_set(signals);
   if (const int error = pthread_sigmask(SIG_BLOCK, &set, nullptr); error != 0) {
     throw Error::from_errno("block signals", error);
   }
@@ -45,9 +41,8 @@ bool is_ignored(int signal) {
   return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-SignalFd::SignalFd(std::initializer_list<int> signals) {
-  const sigset_t set = set_of(signals);
-  fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+SignalFd::SignalFd(const sigset_t& signals) {
+  fd_.reset(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw Error::from_errno("make a signalfd");
   fd_ = moved_high(std::move(fd_));
 }
@@ -62,7 +57,7 @@ std::optional<int> SignalFd::next() const {
 
 void die_by(int signal) {
   ::signal(signal, SIG_DFL);
-  const sigset_t set = set_of({signal});
+  const sigset_t set = signal_set({signal});
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
   ::raise(signal);
   ::_exit(128 + signal);  // the signal's default is not to end us

@@ -10,6 +10,7 @@
 
 namespace penstock::sys {
 
+sigset_t signal_set(std::initializer_list<int> signals);
 // Blocks `signals` in this thread (and those it starts) until the process ends.
 void block_signals(std::initializer_list<int> signals);
 void block_all_signals();
@@ -21,7 +22,7 @@ bool is_ignored(int signal);
 class SignalFd {
  public:
   // The signals must be blocked already.
-  explicit SignalFd(std::initializer_list<int> signals);
+  explicit SignalFd(const sigset_t& signals);
   int fd() const { return fd_.get(); }
   // The next pending one, or nothing.
   std::optional<int> next() const;

@@ -1,0 +1,211 @@
+// Options that several commands share, and the two helpers that put tables together. Only
+// command_table.cc needs this.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "cli/command.h"
+
+namespace penstock::cli {
+
+template <typename... Options>
+constexpr std::array<Option, sizeof...(Options)> options(const Options&... each) {
+  return {each...};
+}
+
+template <size_t... sizes>
+constexpr std::array<Option, (sizes + ...)> join(const std::array<Option, sizes>&... groups) {
+  std::array<Option, (sizes + ...)> all{};
+  auto out = all.begin();
+  ((out = std::copy(groups.begin(), groups.end(), out)), ...);
+  return all;
+}
+
+template <typename... Options>
+constexpr std::array<Option, sizeof...(Options)> ours(const Options&... each) {
+  std::array<Option, sizeof...(Options)> all{each...};
+  for (Option& option : all) option.is_ours = true;
+  return all;
+}
+
+// A year: nobody waits longer, and the sum with any clock fits.
+inline constexpr uint64_t kMaxWait = 31'536'000;
+
+// fspl's own.
+
+inline constexpr Option kSeqfile{
+    .short_name = 's',
+    .name = "seqfile",
+    .value_name = "FILE",
+    .help = "the sequence file, created with number 1 if missing; - for no file and number 1",
+    .required = true};
+inline constexpr Option kInput{.short_name = 'i',
+                               .name = "input",
+                               .value_name = "FILE",
+                               .help = "the payload; - reads standard input (default: no payload)"};
+inline constexpr Option kQueuedir{.short_name = 'q',
+                                  .name = "queuedir",
+                                  .value_name = "DIR",
+                                  .value = Value::filled,
+                                  .help = "the queue directory",
+                                  .required = true};
+inline constexpr Option kDecoder{
+    .short_name = 'd',
+    .name = "decoder",
+    .value_name = "CMD",
+    .help =
+        "turns a stored job file into a plain one, from standard input to standard output; a "
+        "shell command, for instance 'gpg -q -d | zstd -dc'"};
+inline constexpr Option kJob{.short_name = 'j',
+                             .name = "job",
+                             .value_name = "ID",
+                             .value = Value::number,
+                             .help = "the job's number",
+                             .required = true};
+inline constexpr Option kAllowJobParams{
+    .name = "allow-job-params",
+    .help =
+        "append the parameters that the job carries to the command's; without it they only "
+        "appear as FSPL_PARAM_n"};
+inline constexpr Option kIgnorePayload{
+    .name = "ignore-payload",
+    .help = "give the command /dev/null as standard input instead of the payload"};
+inline constexpr Option kTimeout{
+    .name = "timeout",
+    .value_name = "SECONDS",
+    .value = Value::seconds,
+    .min = 1,
+    .help =
+        "end the command and its whole tree after this time; the job has failed then "
+        "(default: no limit)"};
+
+// Ours.
+
+inline constexpr Option kLockWait{
+    .name = "lock-wait",
+    .value_name = "SECONDS",
+    .value = Value::seconds,
+    .max = kMaxWait,
+    .default_value = "10",
+    .help = "how long to wait for the lock of the sequence file; 0 gives up at once"};
+inline constexpr Option kJson{.name = "json", .help = "print JSON", .excludes = "null"};
+inline constexpr Option kHeaderTimeout{
+    .name = "header-timeout",
+    .value_name = "SECONDS",
+    .value = Value::seconds,
+    .max = kMaxWait,
+    .default_value = "60",
+    .help =
+        "how long a decoder may take to deliver a job file's header, 0 for any time; then the "
+        "run ends, naming the file. The clock stands still while a person may be typing a "
+        "passphrase"};
+inline constexpr Option kDecoderOk{
+    .name = "decoder-ok",
+    .value_name = "STATUS,...",
+    .value = Value::statuses,
+    .help =
+        "exit statuses of a decoder's stages that count as success besides 0, for instance 2 "
+        "for the warnings of gzip"};
+inline constexpr Option kStrictDecoder{
+    .name = "strict-decoder",
+    .help =
+        "refuse a decoder string with a pipe in it that must be left to a shell without "
+        "pipefail, since failures inside it would go unnoticed"};
+
+inline constexpr auto kDecoderReading = ours(kHeaderTimeout, kStrictDecoder);
+
+// How the payload reaches the command; for queue-process, stdin-process and run.
+
+inline constexpr Option kGate{
+    .name = "gate",
+    .value_name = "hold|eof|off",
+    .value = Value::choice,
+    .help =
+        "what is kept from the command until all that feeds it has succeeded. hold: the last "
+        "64 KiB and end-of-file; eof: end-of-file only; off: nothing, as in a shell (default: "
+        "hold behind a decoder, else eof)"};
+inline constexpr Option kVerify{
+    .name = "verify",
+    .value_name = "before|during",
+    .value = Value::choice,
+    .default_value = "during",
+    .help =
+        "during: the command runs while its input is being checked. before: the input is "
+        "stored and checked to its end, then the command starts"};
+inline constexpr Option kSpoolDir{
+    .name = "spool-dir",
+    .value_name = "DIR",
+    .value = Value::filled,
+    .help = "where --verify before stores the input, in a file without a name"};
+inline constexpr Option kStdin{
+    .name = "stdin",
+    .value_name = "pipe|file",
+    .value = Value::choice,
+    .default_value = "pipe",
+    .help =
+        "pipe: the command reads the payload and nothing else from a pipe. file: it gets the "
+        "job file itself, positioned at the payload; only without a decoder"};
+inline constexpr Option kCloseFds{
+    .name = "close-fds",
+    .help = "close all descriptors above 2 that Penstock inherited, rather than pass them on"};
+inline constexpr Option kKeepFds{
+    .name = "keep-fds",
+    .help = "pass on the descriptors above 2 that Penstock inherited, rather than close them"};
+inline constexpr Option kCgroup{
+    .name = "cgroup",
+    .help =
+        "run each job in a control group (v2) of its own, below Penstock's own group, which "
+        "must be delegated to this user"};
+inline constexpr Option kPipeSize{
+    .name = "pipe-size",
+    .value_name = "max|BYTES",
+    .value = Value::size,
+    .min = 4096,
+    .max = 1U << 30U,
+    .help =
+        "size of every pipe, 4K to 1G; max is the system's limit (default: max into the "
+        "command, 64K between other stages)"};
+inline constexpr Option kKillGrace{
+    .name = "kill-grace",
+    .value_name = "SECONDS",
+    .value = Value::seconds,
+    .max = kMaxWait,
+    .default_value = "0",
+    .help =
+        "when a job must be ended while its input is incomplete: send TERM and wait this long "
+        "before KILL. A command that commits on TERM would commit a part"};
+inline constexpr Option kKillWith{
+    .name = "kill-with",
+    .value_name = "CMD",
+    .value = Value::filled,
+    .help =
+        "ends processes of another user, for instance 'sudo -n kill'; called with -KILL and "
+        "process numbers"};
+inline constexpr Option kCaptureStderr{
+    .name = "capture-stderr",
+    .help =
+        "read the command's standard error through a pipe: passed on as it is, and its last "
+        "4 KiB kept for the report of a failure"};
+inline constexpr Option kEarlyEnd{
+    .name = "early-end",
+    .value_name = "judge|close",
+    .value = Value::choice,
+    .default_value = "judge",
+    .help =
+        "when the command ends with success before its input does. judge: read the rest, "
+        "discard it, and ask for every stage's status; close: stop reading and ask no more"};
+inline constexpr Option kStallAfter{
+    .name = "stall-after",
+    .value_name = "SECONDS",
+    .value = Value::seconds,
+    .max = kMaxWait,
+    .default_value = "30",
+    .help = "when no byte has moved for this long, find out why and say so; 0 never does"};
+
+inline constexpr auto kPipeline =
+    ours(kGate, kVerify, kSpoolDir, kStdin, kCloseFds, kCgroup, kPipeSize, kKillGrace, kKillWith,
+         kCaptureStderr, kEarlyEnd, kStallAfter);
+
+}  // namespace penstock::cli

@@ -1,0 +1,136 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "cli/exit_code.h"
+#include "cli/handlers.h"
+#include "cli/settings.h"
+#include "packet/bad_header.h"
+#include "pipeline/header_read.h"
+#include "sys/files.h"
+#include "sys/signals.h"
+#include "work/drain.h"
+
+namespace penstock::cli {
+
+namespace {
+
+int detailed_status(work::FailureKind kind) {
+  switch (kind) {
+    case work::FailureKind::job_failed:
+      return kFailure;
+    case work::FailureKind::busy:
+      return kBusy;
+    case work::FailureKind::bad_data:
+      return kBadData;
+    case work::FailureKind::no_queue:
+      return kNoInput;
+    case work::FailureKind::unavailable:
+      return kUnavailable;
+    case work::FailureKind::io:
+      return kInputOutput;
+  }
+  return kFailure;
+}
+
+work::DrainSettings drain_settings(const Arguments& arguments) {
+  using spool::OnError;
+  using work::OrderBy;
+  work::DrainSettings settings;
+  settings.queue_dir = arguments.text("queuedir");
+  settings.decoding = decoding(arguments);
+  settings.options = pipeline_options(arguments);
+  settings.job.command = command_line(arguments);
+  settings.job.ignore_payload = arguments.has("ignore-payload");
+  settings.job.save_output =
+      arguments.pick<bool>("output-to", {{"PassBoth", false}, {"SaveBoth", true}}).value_or(false);
+  if (arguments.has("idempotent-check"))
+    settings.job.idempotent_check = arguments.text("idempotent-check");
+  if (const auto status = arguments.number("already-done-status")) {
+    settings.job.already_done_status = static_cast<int>(*status);
+  }
+  settings.order = *arguments.pick<OrderBy>(
+      "order-by", {{"Sequence", OrderBy::sequence}, {"Timestamp", OrderBy::timestamp}});
+  settings.on_error = *arguments.pick<OnError>("on-error", {{"Retry", OnError::retry},
+                                                            {"Delete", OnError::remove},
+                                                            {"Leave", OnError::leave},
+                                                            {"quarantine", OnError::quarantine}});
+  settings.never_delete = arguments.has("never-delete");
+  settings.max_jobs = arguments.number("maxjobs");
+  settings.max_attempts = *arguments.number("max-attempts");
+  settings.rescan = !arguments.has("no-rescan");
+  settings.remove_old = arguments.has("remove-old");
+  settings.lock_wait = *arguments.seconds("lock-wait");
+  return settings;
+}
+
+}  // namespace
+
+int handle_queue_process(const Arguments& arguments) {
+  const bool detailed = arguments.has("detailed-exit");
+  auto is_file = [](const pipeline::Options& options) {
+    return options.stdin_kind == pipeline::StdinKind::file;
+  };
+  if (is_file(pipeline_options(arguments)) && arguments.has("decoder")) {
+    throw UsageError(
+        "queue-process",
+        "--stdin file needs job files without a decoder: what a decoder gives is a pipe");
+  }
+  try {
+    const work::DrainSettings settings = drain_settings(arguments);
+    std::optional<work::Drain> drain;
+    drain.emplace(settings);
+    const work::DrainEnd end = drain->run();
+    drain.reset();  // waits for the keeper: the next run must find the lock free
+    if (end.interrupted_by) sys::die_by(*end.interrupted_by);
+    if (end.gap) return detailed ? kGap : static_cast<int>(*arguments.number("gap-status"));
+    if (end.skipped > 0)
+      return detailed ? kSkipped : static_cast<int>(*arguments.number("skipped-status"));
+    return kSuccess;
+  } catch (const work::RunFailure& failure) {
+    Log::error(failure.message());
+    return detailed ? detailed_status(failure.kind()) : kFailure;
+  } catch (const Error& error) {
+    Log::error(error.message());
+    return detailed ? kInputOutput : kFailure;
+  }
+}
+
+int handle_stdin_process(const Arguments& arguments) {
+  const pipeline::Options options = pipeline_options(arguments);
+  const struct stat status = sys::status_of(STDIN_FILENO, "standard input");
+  if (options.stdin_kind == pipeline::StdinKind::file && !S_ISREG(status.st_mode)) {
+    throw UsageError("stdin-process", "--stdin file needs a regular file on standard input");
+  }
+  const work::JobSettings settings{.command = command_line(arguments),
+                                   .ignore_payload = arguments.has("ignore-payload")};
+  std::optional<packet::HeaderReader> header;
+  try {
+    header = pipeline::read_header(STDIN_FILENO, "standard input");
+  } catch (const packet::BadHeader& error) {
+    throw error.with("standard input");
+  }
+  std::optional<int> signal;
+  work::JobEnd end;
+  {
+    pipeline::Engine engine;
+    work::Interruption interruption(engine.loop);
+    work::Progress progress(engine.loop);
+    end = work::run_stdin_job({engine, options, settings, interruption, progress},
+                              header->metadata(), header->header_bytes(), STDIN_FILENO);
+    signal = interruption.signal();
+  }
+  const std::string title = cat("job ", header->metadata().sequence, " (standard input)");
+  if (end.stuck) Log::error(cat(title, ": ", *end.stuck));
+  if (end.kind == work::JobEnd::Kind::success) return kSuccess;
+  if (end.kind == work::JobEnd::Kind::interrupted && signal) sys::die_by(*signal);
+  Log::error(cat(title, " failed: ", end.sentence,
+                 end.may_have_been_applied
+                     ? "; the command exited 0 before that; it may have been applied"
+                     : ""));
+  return kFailure;
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,118 @@
+#include "cli/settings.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "pipeline/decoder_string.h"
+
+namespace penstock::cli {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Words as a person writes them for --kill-with: blanks between, no quotes.
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words;
+  while (!(text = trim(text)).empty()) {
+    const size_t end = text.find_first_of(" \t\n");
+    words.emplace_back(text.substr(0, end));
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end);
+  }
+  return words;
+}
+
+std::vector<std::string> inherited_environment() {
+  std::vector<std::string> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    variables.emplace_back(*variable);
+  return variables;
+}
+
+}  // namespace
+
+pipeline::Options pipeline_options(const Arguments& arguments) {
+  using pipeline::GateStrength;
+  using pipeline::StdinKind;
+  pipeline::Options options;
+  auto given = [&](const char* name) { return arguments.knows(name) && arguments.has(name); };
+  if (arguments.knows("gate")) {
+    options.gate = arguments.pick<GateStrength>(
+        "gate",
+        {{"hold", GateStrength::hold}, {"eof", GateStrength::eof}, {"off", GateStrength::off}});
+  }
+  if (arguments.knows("verify")) {
+    options.verify_before =
+        arguments.pick<bool>("verify", {{"before", true}, {"during", false}}).value_or(false);
+  }
+  if (given("spool-dir")) options.spool_dir = arguments.text("spool-dir");
+  if (arguments.knows("stdin")) {
+    options.stdin_kind =
+        arguments.pick<StdinKind>("stdin", {{"pipe", StdinKind::pipe}, {"file", StdinKind::file}})
+            .value_or(StdinKind::pipe);
+  }
+  if (arguments.knows("decoder-ok")) options.decoder_ok = arguments.statuses("decoder-ok");
+  options.close_fds =
+      given("close-fds") || (arguments.knows("keep-fds") && !arguments.has("keep-fds"));
+  options.cgroup = given("cgroup");
+  if (given("pipe-size")) options.pipe_size = arguments.size("pipe-size");
+  if (arguments.knows("kill-grace"))
+    options.kill_grace = arguments.seconds("kill-grace").value_or(0s);
+  if (given("kill-with")) options.kill_with = words_of(arguments.text("kill-with"));
+  options.capture_stderr = given("capture-stderr");
+  if (arguments.knows("early-end")) {
+    options.close_on_early_end =
+        arguments.pick<bool>("early-end", {{"judge", false}, {"close", true}}).value_or(false);
+  }
+  if (arguments.knows("stall-after"))
+    options.stall_after = arguments.seconds("stall-after").value_or(30s);
+  if (arguments.knows("timeout")) options.timeout = arguments.seconds("timeout");
+  return options;
+}
+
+work::Decoding decoding(const Arguments& arguments) {
+  work::Decoding result;
+  if (arguments.knows("header-timeout")) {
+    const std::chrono::seconds limit = *arguments.seconds("header-timeout");
+    result.header_timeout =
+        limit == 0s ? std::nullopt : std::optional<std::chrono::milliseconds>(limit);
+  }
+  if (!arguments.has("decoder")) return result;
+  const std::vector<std::string> environment = inherited_environment();
+  const auto shell_environment = pipeline::ShellEnvironment::from(environment);
+  result.plan = pipeline::plan_decoder(*arguments.value("decoder"), shell_environment);
+  Log::debug(cat("decoder: ", result.plan->description));
+  const std::string_view shell = base_name(shell_environment.shell.value_or(""));
+  if (shell == "nologin" || shell == "false") {
+    // It would end without having run anything, and every job would look like one that cannot be
+    // decoded (D30).
+    throw Error(cat("SHELL is ", printable(*shell_environment.shell),
+                    ", which runs no decoder: set SHELL=/bin/sh"));
+  }
+  if (result.plan->hides_a_pipe) {
+    if (arguments.has("strict-decoder")) {
+      throw Error(
+          cat("the decoder hides a pipe in a shell, and a failure inside it would go unseen (",
+              result.plan->description, "); refused by --strict-decoder"));
+    }
+    Log::warn(cat("the decoder hides a pipe in a shell, and a failure inside it goes unseen: ",
+                  result.plan->description));
+  }
+  return result;
+}
+
+work::CommandLine command_line(const Arguments& arguments) {
+  work::CommandLine line;
+  line.argv.emplace_back(arguments.positional().value_or(""));
+  line.argv.insert(line.argv.end(), arguments.params().begin(), arguments.params().end());
+  line.allow_job_params = arguments.has("allow-job-params");
+  line.params_separator = arguments.has("params-separator");
+  return line;
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,17 @@
+// From parsed arguments to the settings that work/ and pipeline/ take; shared by the commands that
+// run something.
+#pragma once
+
+#include "cli/args.h"
+#include "pipeline/options.h"
+#include "work/job_run.h"
+#include "work/scanner.h"
+
+namespace penstock::cli {
+
+pipeline::Options pipeline_options(const Arguments& arguments);
+// Sees the decoder string through, warns of what it hides, and refuses that with --strict-decoder.
+work::Decoding decoding(const Arguments& arguments);
+work::CommandLine command_line(const Arguments& arguments);
+
+}  // namespace penstock::cli

@@ -1,0 +1,252 @@
+#include "packet/metadata.h"
+
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "base/text.h"
+#include "packet/messagepack.h"
+
+namespace penstock::packet {
+
+namespace {
+
+size_t count_items(const Metadata& metadata) {
+  return metadata.params.size() + metadata.env.size() + metadata.command_unknown.size() +
+         metadata.unknown.size();
+}
+
+void write_unknown(MessagePackWriter& writer, const std::vector<UnknownKey>& unknown) {
+  for (const UnknownKey& each : unknown) {
+    writer.add_text(each.key);
+    writer.add_encoded(each.value);
+  }
+}
+
+void write_command(MessagePackWriter& writer, const Metadata& metadata) {
+  writer.add_map(2 + metadata.command_unknown.size());
+  writer.add_text("params");
+  writer.add_array(metadata.params.size());
+  for (const std::string& param : metadata.params) writer.add_bytes(param);
+  writer.add_text("env");
+  writer.add_array(metadata.env.size());
+  for (const Variable& variable : metadata.env) {
+    writer.add_array(2);
+    writer.add_bytes(variable.name);
+    writer.add_bytes(variable.value);
+  }
+  write_unknown(writer, metadata.command_unknown);
+}
+
+void write_kind(MessagePackWriter& writer, const Metadata& metadata) {
+  switch (metadata.kind) {
+    case Kind::nop:
+      return writer.add_text("NOP");
+    case Kind::fail:
+      return writer.add_text("Fail");
+    case Kind::command:
+      writer.add_map(1);
+      writer.add_text("Command");
+      return write_command(writer, metadata);
+  }
+}
+
+// The keys that one map must have, each exactly once.
+class RequiredKeys {
+ public:
+  explicit RequiredKeys(std::vector<std::string_view> missing) : missing_(std::move(missing)) {}
+
+  void found(std::string_view key) {
+    if (std::erase(missing_, key) == 0) throw BadHeader(cat("key ", key, " is given twice"));
+  }
+  void require_all() const {
+    if (!missing_.empty()) throw BadHeader(cat("key ", missing_.front(), " is missing"));
+  }
+
+ private:
+  std::vector<std::string_view> missing_;
+};
+
+class Decoder {
+ public:
+  explicit Decoder(std::span<const uint8_t> block) : reader_(block) {}
+
+  Metadata decode();
+
+ private:
+  uint64_t read_count(Token::Type type, std::string_view complaint);
+  std::string_view read_key();
+  uint64_t read_unsigned(std::string_view key, uint64_t max);
+  int64_t read_seconds();
+  Timestamp read_created();
+  void read_kind();
+  void read_command();
+  void read_params();
+  void read_env();
+  UnknownKey read_unknown(std::string_view key);
+  void count_item();
+
+  MessagePackReader reader_;
+  Metadata metadata_;
+};
+
+// The head of an array or map. The number is what the block claims: only to be counted up to, never
+// to be allocated for.
+uint64_t Decoder::read_count(Token::Type type, std::string_view complaint) {
+  const Token token = reader_.next();
+  if (token.type != type) throw BadHeader(std::string(complaint));
+  return token.number;
+}
+
+std::string_view Decoder::read_key() {
+  const Token token = reader_.next();
+  if (token.type != Token::Type::text) throw BadHeader("a key is not a string");
+  return token.text;
+}
+
+uint64_t Decoder::read_unsigned(std::string_view key, uint64_t max) {
+  const Token token = reader_.next();
+  const bool negative = token.type == Token::Type::negative_integer;
+  if (token.type != Token::Type::unsigned_integer && !negative) {
+    throw BadHeader(cat(key, " is not an integer"));
+  }
+  if (negative || token.number > max) throw BadHeader(cat(key, " is out of range"));
+  return token.number;
+}
+
+int64_t Decoder::read_seconds() {
+  const Token token = reader_.next();
+  if (token.type == Token::Type::negative_integer) return token.negative;
+  if (token.type != Token::Type::unsigned_integer) throw BadHeader("ctime is not an integer");
+  if (token.number > uint64_t{std::numeric_limits<int64_t>::max()}) {
+    throw BadHeader("ctime is out of range");
+  }
+  return static_cast<int64_t>(token.number);
+}
+
+Timestamp Decoder::read_created() {
+  constexpr std::string_view kComplaint = "ctime is not an array of two";
+  if (read_count(Token::Type::array, kComplaint) != 2) throw BadHeader(std::string(kComplaint));
+  const int64_t seconds = read_seconds();
+  const uint64_t nanoseconds = read_unsigned("ctime", std::numeric_limits<uint32_t>::max());
+  const Timestamp created{.seconds = seconds, .nanoseconds = static_cast<uint32_t>(nanoseconds)};
+  // fspl decodes these, and panics when it shows them (D21).
+  if (!is_representable(created)) throw BadHeader("ctime is out of range");
+  return created;
+}
+
+void Decoder::read_params() {
+  const uint64_t count = read_count(Token::Type::array, "params is not an array");
+  for (uint64_t i = 0; i < count; ++i) {
+    metadata_.params.push_back(reader_.next_bytes("a parameter"));
+    count_item();
+  }
+}
+
+void Decoder::read_env() {
+  constexpr std::string_view kComplaint = "an entry of env is not an array of two";
+  const uint64_t count = read_count(Token::Type::array, "env is not an array");
+  for (uint64_t i = 0; i < count; ++i) {
+    if (read_count(Token::Type::array, kComplaint) != 2) throw BadHeader(std::string(kComplaint));
+    std::string name = reader_.next_bytes("a name in env");
+    std::string value = reader_.next_bytes("a value in env");
+    metadata_.env.push_back({.name = std::move(name), .value = std::move(value)});
+    count_item();
+  }
+}
+
+UnknownKey Decoder::read_unknown(std::string_view key) {
+  return {.key = std::string(key), .value = std::string(reader_.skip_value())};
+}
+
+void Decoder::count_item() {
+  if (count_items(metadata_) > kMaxItems) {
+    throw BadHeader(cat("there are more than ", kMaxItems, " parameters, variables and keys"));
+  }
+}
+
+void Decoder::read_command() {
+  RequiredKeys required({"params", "env"});
+  const uint64_t count = read_count(Token::Type::map, "the value of Command is not a map");
+  for (uint64_t i = 0; i < count; ++i) {
+    const std::string_view key = read_key();
+    if (key == "params") {
+      required.found(key);
+      read_params();
+    } else if (key == "env") {
+      required.found(key);
+      read_env();
+    } else {
+      metadata_.command_unknown.push_back(read_unknown(key));
+      count_item();
+    }
+  }
+  required.require_all();
+}
+
+void Decoder::read_kind() {
+  const Token token = reader_.next();
+  if (token.type == Token::Type::text && token.text == "NOP") {
+    metadata_.kind = Kind::nop;
+  } else if (token.type == Token::Type::text && token.text == "Fail") {
+    metadata_.kind = Kind::fail;
+  } else if (token.type == Token::Type::map && token.number == 1 && read_key() == "Command") {
+    metadata_.kind = Kind::command;
+    read_command();
+  } else {
+    throw BadHeader("cmd_type is none of Command, NOP and Fail");
+  }
+}
+
+Metadata Decoder::decode() {
+  RequiredKeys required({"seq", "ctime", "cmd_type"});
+  const uint64_t count = read_count(Token::Type::map, "the metadata is not a map");
+  for (uint64_t i = 0; i < count; ++i) {
+    const std::string_view key = read_key();
+    if (key == "seq") {
+      required.found(key);
+      metadata_.sequence = read_unsigned(key, std::numeric_limits<uint64_t>::max());
+    } else if (key == "ctime") {
+      required.found(key);
+      metadata_.created = read_created();
+    } else if (key == "cmd_type") {
+      required.found(key);
+      read_kind();
+    } else {
+      metadata_.unknown.push_back(read_unknown(key));
+      count_item();
+    }
+  }
+  required.require_all();
+  return std::move(metadata_);
+}
+
+}  // namespace
+
+std::string encode_metadata(const Metadata& metadata, SequenceWidth width) {
+  if (count_items(metadata) > kMaxItems) {
+    throw Error(cat("a job cannot have more than ", kMaxItems, " parameters and variables"));
+  }
+  MessagePackWriter writer;
+  writer.add_map(3 + metadata.unknown.size());
+  writer.add_text("seq");
+  if (width == SequenceWidth::fixed) {
+    writer.add_wide_unsigned(metadata.sequence);
+  } else {
+    writer.add_unsigned(metadata.sequence);
+  }
+  writer.add_text("ctime");
+  writer.add_array(2);
+  writer.add_signed(metadata.created.seconds);
+  writer.add_unsigned(metadata.created.nanoseconds);
+  writer.add_text("cmd_type");
+  write_kind(writer, metadata);
+  write_unknown(writer, metadata.unknown);
+  return writer.take();
+}
+
+Metadata decode_metadata(std::span<const uint8_t> block) {
+  return Decoder(block).decode();
+}
+
+}  // namespace penstock::packet

@@ -1,0 +1,144 @@
+#include "pipeline/header_read.h"
+
+#include <array>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "procfs/process_table.h"
+#include "sys/files.h"
+
+namespace penstock::pipeline {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// After the last stage has exited its output must be at its end; a process left behind may keep it
+// open (R12).
+constexpr auto kLeftBehindPatience = 2s;
+
+bool pinentry_runs() {
+  for (const procfs::ProcessStat& process : procfs::read_all_stats()) {
+    if (process.comm.starts_with("pinentry")) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+packet::HeaderReader read_header(int fd, std::string_view name) {
+  packet::HeaderReader reader;
+  std::vector<uint8_t> block;
+  while (!reader.done()) {
+    block.resize(reader.wanted());
+    const size_t count = sys::read_some(fd, block, name);
+    if (count == 0) reader.end_of_input();
+    reader.feed(std::span(block).first(count));
+  }
+  return reader;
+}
+
+HeaderRead::HeaderRead(Engine& engine, const Options& options, Upstream& upstream,
+                       std::optional<std::chrono::milliseconds> limit, std::function<void()> done)
+    : engine_(engine),
+      options_(options),
+      upstream_(upstream),
+      limit_(limit),
+      done_(std::move(done)),
+      limit_timer_(engine.loop, [this] { time_is_up(); }),
+      left_behind_timer_(engine.loop, [this] {
+        if (watch_ && sys::poll_now(upstream_.read_end()).hung_up) return;
+        const auto holder = holder_of(upstream_.read_end(), true);
+        const std::string& name = upstream_.processes().at(upstream_.count() - 1).name();
+        finish(Result::undecodable,
+               cat(name, " left a writer behind", holder ? cat(" (", *holder, ")") : ""));
+      }) {
+  upstream.processes().set_listener([this] { stages_changed(); });
+  watch_.emplace(engine.loop, upstream.read_end(), EPOLLIN, [this](uint32_t) { take_bytes(); });
+  if (limit_ && !engine.has_terminal) limit_timer_.set(*limit_);
+}
+
+void HeaderRead::take_bytes() {
+  try {
+    std::vector<uint8_t> block(reader_.wanted());
+    const size_t count = sys::read_some(upstream_.read_end(), block, "the decoder's output");
+    if (count == 0) {
+      watch_.reset();
+      reader_.end_of_input();
+    }
+    reader_.feed(std::span(block).first(count));
+  } catch (const packet::BadHeader& error) {
+    bad_ = error.message();
+    watch_.reset();
+    // Why there is no header, the decoder's own end tells best; one that goes on is not waited for.
+    if (upstream_.all_over()) {
+      explain();
+    } else {
+      upstream_.retire();
+    }
+    return;
+  }
+  if (reader_.done()) finish(Result::ok, {});
+}
+
+void HeaderRead::stages_changed() {
+  if (result_ != Result::pending) return;
+  if (upstream_.processes().keeper_died()) {
+    finish(Result::cannot_start, "the keeper of this run was killed");
+    return;
+  }
+  if (!upstream_.all_over()) return;
+  if (bad_) {
+    explain();
+  } else {
+    left_behind_timer_.set(kLeftBehindPatience);
+  }
+}
+
+// All stages are over and no header came: the first that failed is the likely reason.
+void HeaderRead::explain() {
+  if (const auto failure = upstream_.start_failure()) {
+    finish(Result::cannot_start, *failure);
+    return;
+  }
+  if (upstream_.tap() != nullptr) upstream_.tap()->drain();
+  const Verdict verdict = upstream_.verdict(options_, LastReader::ended_well);
+  std::string reason = *bad_;
+  // One that we had to end ourselves says nothing.
+  if (verdict.kind == Verdict::Kind::bad && !upstream_.processes().is_ending()) {
+    reason = verdict.sentence;
+    const std::string words = upstream_.tap() != nullptr ? upstream_.tap()->last_words() : "";
+    reason += words.empty() ? cat(" (", *bad_, ")") : cat(" (", words, ")");
+    const Stages::Stage& stage = upstream_.processes().at(verdict.stage);
+    // A shell that says it could not run what it was given.
+    if (stage.spec.opaque && (stage.status->exited_with(126) || stage.status->exited_with(127))) {
+      finish(Result::cannot_start, reason);
+      return;
+    }
+  }
+  finish(Result::undecodable, reason);
+}
+
+void HeaderRead::time_is_up() {
+  if (pinentry_runs()) {
+    limit_timer_.set(*limit_);
+    return;
+  }
+  finish(Result::timed_out,
+         cat("no header within ", std::chrono::duration_cast<std::chrono::seconds>(*limit_).count(),
+             " s"));
+}
+
+void HeaderRead::finish(Result result, std::string reason) {
+  if (result_ != Result::pending) return;
+  result_ = result;
+  reason_ = std::move(reason);
+  watch_.reset();
+  limit_timer_.clear();
+  left_behind_timer_.clear();
+  upstream_.processes().set_listener([] {});
+  const auto done = done_;  // may destroy us
+  done();
+}
+
+}  // namespace penstock::pipeline

@@ -1,0 +1,63 @@
+// Reads the header of a job: exactly its bytes, never one of the payload.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "packet/header.h"
+#include "pipeline/engine.h"
+#include "pipeline/upstream.h"
+
+namespace penstock::pipeline {
+
+// Straight from a descriptor, which then stands at the first byte of the payload. Throws
+// packet::BadHeader, or Error if it cannot be read.
+packet::HeaderReader read_header(int fd, std::string_view name);
+
+// Through a decoder, by events.
+class HeaderRead {
+ public:
+  enum class Result {
+    pending,
+    ok,
+    undecodable,   // no header came out: reason() says why, as far as is known
+    cannot_start,  // a stage could not be started, or $SHELL ended with 126 or 127
+    timed_out,
+  };
+
+  // Borrows the upstream, whose listener it becomes until it is done. `limit` does not count while
+  // a terminal is there or a pinentry runs.
+  HeaderRead(Engine& engine, const Options& options, Upstream& upstream,
+             std::optional<std::chrono::milliseconds> limit, std::function<void()> done);
+  HeaderRead(const HeaderRead&) = delete;
+  HeaderRead& operator=(const HeaderRead&) = delete;
+
+  Result result() const { return result_; }
+  const std::string& reason() const { return reason_; }
+  const packet::Metadata& metadata() const { return reader_.metadata(); }
+
+ private:
+  void take_bytes();
+  void stages_changed();
+  void finish(Result result, std::string reason);
+  void explain();
+  void time_is_up();
+
+  Engine& engine_;
+  const Options& options_;
+  Upstream& upstream_;
+  std::optional<std::chrono::milliseconds> limit_;
+  std::function<void()> done_;
+  Result result_ = Result::pending;
+  std::string reason_;
+  std::optional<std::string> bad_;  // the header's own fault, once known
+  packet::HeaderReader reader_;
+  std::optional<sys::Watch> watch_;
+  sys::Timer limit_timer_;
+  sys::Timer left_behind_timer_;
+};
+
+}  // namespace penstock::pipeline

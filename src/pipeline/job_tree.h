@@ -1,0 +1,50 @@
+// Which processes belong to a job. Pure: it is told what /proc says.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "procfs/process_table.h"
+
+namespace penstock::pipeline {
+
+struct JobTree {
+  // Our own stages: members for as long as they live, wherever they have gone (a command may call
+  // setsid).
+  struct Stage {
+    pid_t pid = 0;
+    uint64_t start_time = 0;
+  };
+  std::vector<Stage> stages;
+  // The job's process group in the keeper's session; 0 where the job shares its caller's.
+  pid_t group = 0;
+  pid_t session = 0;
+  // A descendant of ours that holds one of these belongs to the job, and so do, transitively,
+  // holders of its pipes.
+  std::set<ino_t> data_pipes;
+  // The caller's pipes and those for stderr, which anybody may hold.
+  std::set<ino_t> foreign_pipes;
+  // Who is in the job's own cgroup, where it has one.
+  std::set<pid_t> in_cgroup;
+
+  // Counts the pipes that this process inherited from its caller as foreign.
+  void note_inherited_pipes();
+  // Notes descriptor `fd`, which becomes `role` (0, 1 or 2) of a stage: a data pipe, or a foreign
+  // one for 2.
+  void note_descriptor(int role, int fd);
+};
+
+using PipeEndsOf = std::function<std::optional<std::vector<procfs::PipeEnd>>(pid_t)>;
+
+// The living members of `tree` among `all`. Descendants are those of `root`, which is none itself.
+// A descendant whose descriptors may not be read belongs to the job if its parent does (`sudo zfs
+// receive`).
+std::vector<procfs::ProcessStat> find_members(const JobTree& tree,
+                                              const std::vector<procfs::ProcessStat>& all,
+                                              pid_t root, const PipeEndsOf& pipe_ends_of);
+
+}  // namespace penstock::pipeline

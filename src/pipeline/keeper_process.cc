@@ -1,0 +1,365 @@
+#include "pipeline/keeper_process.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "pipeline/message.h"
+#include "pipeline/tree_end.h"
+#include "sys/event_loop.h"
+#include "sys/files.h"
+#include "sys/message_socket.h"
+#include "sys/process.h"
+#include "sys/signals.h"
+#include "sys/spawn.h"
+
+namespace penstock::pipeline {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// For a command whose gate had been opened already when the processor died: it may be at the end of
+// its commit.
+constexpr auto kOpenGrace = 5s;
+
+class KeeperProcess {
+ public:
+  KeeperProcess(sys::UniqueFd socket, sys::UniqueFd processor);
+  // Until told to quit, or until the processor is dead and so is everybody else.
+  void run();
+
+ private:
+  struct Stage {
+    StageId id = 0;
+    pid_t pid = 0;
+    bool count_io = false;
+    bool reported = false;
+    bool reaped = false;
+  };
+  struct Pipeline {
+    JobTree tree;
+    std::vector<Stage> stages;
+    sys::UniqueFd gate;
+    sys::UniqueFd gate_text;
+    std::string cgroup;
+    bool had_gate = false;
+    bool gate_holds = false;
+    std::unique_ptr<TreeEnd> end;
+    bool ended = false;
+  };
+
+  void take_order();
+  void obey(const Order& order, std::vector<sys::UniqueFd> fds);
+  void spawn(const Order& order, std::vector<sys::UniqueFd> fds);
+  void end_tree(PipelineId id, EndMode mode, std::chrono::milliseconds grace,
+                const std::vector<std::string>& kill_with);
+  void forget(PipelineId id);
+  void report(const Report& report);
+  void processor_died();
+  void children_changed();
+  void look_at_stage(PipelineId id, Pipeline& pipeline, Stage& stage);
+  bool keeps_dead_leader() const;
+  void kill_foreign(const std::vector<std::string>& kill_with, pid_t pid);
+
+  sys::EventLoop loop_;
+  sys::MessageSocket socket_;
+  sys::UniqueFd processor_;
+  sys::SignalFd signals_{sys::signal_set({SIGCHLD})};
+  bool own_session_ = false;
+  bool processor_is_dead_ = false;
+  bool quit_ = false;
+  JobTree inherited_;  // what every job's tree starts from
+  std::vector<sys::UniqueFd> held_;
+  std::map<PipelineId, Pipeline> pipelines_;
+  std::optional<sys::Watch> socket_watch_;
+  std::optional<sys::Watch> processor_watch_;
+  sys::Watch signals_watch_;
+};
+
+KeeperProcess::KeeperProcess(sys::UniqueFd socket, sys::UniqueFd processor)
+    : socket_(std::move(socket)),
+      processor_(std::move(processor)),
+      signals_watch_(loop_, signals_.fd(), EPOLLIN, [this](uint32_t) {
+        while (signals_.next()) {
+        }
+        children_changed();
+      }) {
+  socket_watch_.emplace(loop_, socket_.fd(), EPOLLIN, [this](uint32_t) { take_order(); });
+  processor_watch_.emplace(loop_, processor_.get(), EPOLLIN,
+                           [this](uint32_t) { processor_died(); });
+  // Without a terminal we open a session, and each job is a process group in it. With one,
+  // everything stays where the caller's shell can stop and continue it.
+  own_session_ = !sys::has_terminal() && ::setsid() >= 0;
+  inherited_.note_inherited_pipes();
+  inherited_.session = own_session_ ? ::getpid() : 0;
+}
+
+void KeeperProcess::run() {
+  while (!quit_) {
+    loop_.turn();
+    if (processor_is_dead_ &&
+        std::ranges::all_of(pipelines_, [](const auto& entry) { return entry.second.ended; })) {
+      return;
+    }
+  }
+}
+
+void KeeperProcess::take_order() {
+  // A dead processor's last orders are not obeyed: nobody would close their gates.
+  if (sys::is_dead(processor_.get())) {
+    processor_died();
+    return;
+  }
+  auto message = socket_.receive();
+  if (!message) {
+    socket_watch_.reset();  // it is about to die; its pidfd will tell
+    return;
+  }
+  obey(Order::decode(message->text), std::move(message->fds));
+}
+
+void KeeperProcess::obey(const Order& order, std::vector<sys::UniqueFd> fds) {
+  switch (order.kind) {
+    case Order::Kind::hold:
+      for (sys::UniqueFd& fd : fds) held_.push_back(std::move(fd));
+      return;
+    case Order::Kind::spawn:
+      spawn(order, std::move(fds));
+      return;
+    case Order::Kind::let_go: {
+      Pipeline& pipeline = pipelines_[order.pipeline];
+      pipeline.gate.reset();
+      pipeline.gate_text.reset();
+      return;
+    }
+    case Order::Kind::end_tree:
+      end_tree(order.pipeline, order.mode, order.grace, order.kill_with);
+      return;
+    case Order::Kind::forget:
+      forget(order.pipeline);
+      return;
+    case Order::Kind::quit:
+      quit_ = true;
+      return;
+  }
+}
+
+void KeeperProcess::spawn(const Order& order, std::vector<sys::UniqueFd> fds) {
+  auto [entry, is_new] = pipelines_.try_emplace(order.pipeline);
+  Pipeline& pipeline = entry->second;
+  if (is_new) pipeline.tree = inherited_;
+
+  sys::StagePlan plan;
+  plan.argv = order.spec.argv;
+  plan.env = order.env;
+  for (const std::string& variable : plan.env) {
+    if (variable.starts_with("PATH=")) plan.path = variable.substr(5);
+  }
+  for (size_t i = 0; i < fds.size() && i < order.fd_roles.size(); ++i) {
+    const int role = order.fd_roles[i];
+    if (role == kGateRole) {
+      pipeline.gate = std::move(fds[i]);
+      pipeline.had_gate = true;
+      pipeline.gate_holds = order.gate_holds;
+    } else if (role == kGateTextRole) {
+      pipeline.gate_text = std::move(fds[i]);
+    } else if (role == kCgroupRole) {
+      plan.cgroup_procs = fds[i].get();
+      pipeline.cgroup = order.cgroup;
+    } else {
+      plan.fds.emplace_back(role, fds[i].get());
+      pipeline.tree.note_descriptor(role, fds[i].get());
+    }
+  }
+  for (const Redirect& redirect : order.spec.redirects) {
+    int flags = O_RDONLY;
+    if (redirect.mode == Redirect::Mode::write) flags = O_WRONLY | O_CREAT | O_TRUNC;
+    if (redirect.mode == Redirect::Mode::append) flags = O_WRONLY | O_CREAT | O_APPEND;
+    plan.redirects.push_back(
+        {.fd = redirect.fd, .path = redirect.path, .flags = flags, .from_fd = redirect.from_fd});
+  }
+  plan.close_other_fds = order.close_other_fds;
+  if (own_session_) {
+    plan.group = sys::StagePlan::Group::join;
+    plan.group_id = pipeline.tree.group;
+  }
+
+  const sys::SpawnOutcome outcome = sys::spawn_stage(plan);
+  if (outcome.pid == 0) {
+    report({.kind = Report::Kind::spawn_failed,
+            .pipeline = order.pipeline,
+            .stage = order.stage,
+            .error = outcome.error,
+            .text = outcome.step});
+    return;
+  }
+  const auto stat = procfs::read_stat(outcome.pid);
+  const uint64_t start_time = stat ? stat->start_time : 0;
+  if (own_session_ && pipeline.tree.group == 0) pipeline.tree.group = outcome.pid;
+  pipeline.tree.stages.push_back({.pid = outcome.pid, .start_time = start_time});
+  pipeline.stages.push_back({.id = order.stage, .pid = outcome.pid, .count_io = order.count_io});
+  report({.kind = Report::Kind::spawned,
+          .pipeline = order.pipeline,
+          .stage = order.stage,
+          .pid = outcome.pid,
+          .start_time = start_time});
+}
+
+void KeeperProcess::end_tree(PipelineId id, EndMode mode, std::chrono::milliseconds grace,
+                             const std::vector<std::string>& kill_with) {
+  auto [entry, is_new] = pipelines_.try_emplace(id);
+  Pipeline& pipeline = entry->second;
+  if (pipeline.end) return;
+  TreeEnd::Hooks hooks;
+  hooks.ended = [this, id] {
+    Pipeline& over = pipelines_.at(id);
+    over.ended = true;
+    children_changed();  // the statuses go before the news that all are dead
+    report({.kind = Report::Kind::tree_ended, .pipeline = id});
+  };
+  hooks.stuck = [this, id](pid_t pid, const std::string& sentence) {
+    report({.kind = Report::Kind::tree_stuck, .pipeline = id, .pid = pid, .text = sentence});
+  };
+  if (!kill_with.empty()) {
+    hooks.kill_foreign = [this, kill_with](pid_t pid) { kill_foreign(kill_with, pid); };
+  }
+  pipeline.end = std::make_unique<TreeEnd>(loop_,
+                                           TreeEnd::Plan{.tree = pipeline.tree,
+                                                         .root = ::getpid(),
+                                                         .mode = mode,
+                                                         .grace = grace,
+                                                         .cgroup = pipeline.cgroup,
+                                                         .gate = pipeline.gate.get(),
+                                                         .gate_holds = pipeline.gate_holds},
+                                           std::move(hooks));
+}
+
+void KeeperProcess::forget(PipelineId id) {
+  const auto found = pipelines_.find(id);
+  if (found == pipelines_.end()) return;
+  // In a turn of the loop of its own where a TreeEnd calls us; here it never does.
+  for (Stage& stage : found->second.stages) {
+    if (!stage.reaped) sys::reap(stage.pid);
+  }
+  pipelines_.erase(found);
+  children_changed();
+}
+
+void KeeperProcess::report(const Report& report) {
+  if (processor_is_dead_) return;
+  try {
+    socket_.send(report.encode());
+  } catch (const Error&) {
+    // The processor is gone, and its pidfd will say so.
+  }
+}
+
+void KeeperProcess::processor_died() {
+  if (processor_is_dead_) return;
+  processor_is_dead_ = true;
+  processor_watch_.reset();
+  socket_watch_.reset();
+  for (auto& [id, pipeline] : pipelines_) {
+    const bool opened = pipeline.had_gate && !pipeline.gate;
+    end_tree(id, opened ? EndMode::gate_open : EndMode::gate_shut,
+             opened ? std::chrono::milliseconds(kOpenGrace) : 0ms, {});
+  }
+}
+
+bool KeeperProcess::keeps_dead_leader() const {
+  return std::ranges::any_of(pipelines_, [](const auto& entry) {
+    return std::ranges::any_of(entry.second.stages,
+                               [](const Stage& stage) { return stage.reported && !stage.reaped; });
+  });
+}
+
+void KeeperProcess::children_changed() {
+  for (auto& [id, pipeline] : pipelines_) {
+    for (Stage& stage : pipeline.stages) look_at_stage(id, pipeline, stage);
+  }
+  // Orphans of stages, which came to us because we are a subreaper. While a dead leader is kept,
+  // waitid shows nothing but it; they are seen once it is reaped.
+  if (keeps_dead_leader()) return;
+  while (const auto orphan = sys::peek_dead_child()) {
+    const bool is_stage = std::ranges::any_of(pipelines_, [&](const auto& entry) {
+      return std::ranges::any_of(entry.second.stages, [&](const Stage& stage) {
+        return stage.pid == *orphan && !stage.reaped;
+      });
+    });
+    if (is_stage) return;  // it died after the loop above; its SIGCHLD is pending
+    sys::reap(*orphan);
+  }
+}
+
+void KeeperProcess::look_at_stage(PipelineId id, Pipeline& pipeline, Stage& stage) {
+  if (stage.reported) return;
+  const auto status = sys::peek_status(stage.pid);
+  if (!status) return;
+  Report ended{.kind = Report::Kind::exited, .pipeline = id, .stage = stage.id, .pid = stage.pid};
+  ended.how = status->was_killed() ? CLD_KILLED : CLD_EXITED;
+  ended.value = status->was_killed() ? status->signal() : status->code();
+  if (stage.count_io) {
+    if (const auto io = procfs::read_io(stage.pid)) {
+      ended.bytes_read = io->read;
+      ended.bytes_written = io->written;
+    }
+  }
+  stage.reported = true;
+  // A group's leader stays unreaped while others may join, so that its number cannot be given out
+  // anew.
+  const bool is_leader = pipeline.tree.group == stage.pid;
+  if (!is_leader || pipeline.ended) {
+    sys::reap(stage.pid);
+    stage.reaped = true;
+  }
+  report(ended);
+}
+
+void KeeperProcess::kill_foreign(const std::vector<std::string>& kill_with, pid_t pid) {
+  sys::StagePlan plan;
+  plan.argv = kill_with;
+  plan.argv.emplace_back("-KILL");
+  plan.argv.push_back(std::to_string(pid));
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    plan.env.emplace_back(*variable);
+  if (const char* path = ::getenv("PATH"); path != nullptr) plan.path = path;
+  static_cast<void>(
+      sys::spawn_stage(plan));  // if it fails, the one to be killed is told about as before
+}
+
+}  // namespace
+
+int keeper_main(std::span<char* const> arguments) {
+  try {
+    sys::block_all_signals();
+    sys::set_process_name(kKeeperName);
+    sys::become_subreaper();
+    if (arguments.size() != 2) throw Error("the keeper is started by penstock only");
+    const auto socket = parse_u64(arguments[0]);
+    const auto processor = parse_u64(arguments[1]);
+    if (!socket || !processor) throw Error("the keeper is started by penstock only");
+    auto own = [](uint64_t fd) {
+      fcntl(static_cast<int>(fd), F_SETFD, FD_CLOEXEC);
+      return sys::UniqueFd(static_cast<int>(fd));
+    };
+    KeeperProcess keeper(own(*socket), own(*processor));
+    keeper.run();
+    return 0;
+  } catch (const std::exception& error) {
+    // Our death opens gate and lock only after the processor, which sees it, has ended the tree.
+    const std::string line = cat("penstock: ", kKeeperName, ": ", error.what(), "\n");
+    static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
+    return 1;
+  }
+}
+
+}  // namespace penstock::pipeline

@@ -1,0 +1,39 @@
+// What a user may say about how a pipeline runs. Defaults are those of the command line.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace penstock::pipeline {
+
+// When the command may see the last bytes of its input and end-of-file.
+enum class GateStrength {
+  hold,  // both only after the verdict
+  eof,   // end-of-file only after the verdict; no copies
+  off,   // as in a shell
+};
+
+enum class StdinKind { pipe, file };
+
+struct Options {
+  std::optional<GateStrength> gate;  // by default hold with a decoder, and eof without
+  bool verify_before = false;
+  std::string spool_dir;  // empty: the directory of the payload
+  StdinKind stdin_kind = StdinKind::pipe;
+  std::vector<int> decoder_ok;  // exit statuses of decoder stages that count as success, besides 0
+  bool close_fds = false;
+  bool cgroup = false;
+  std::optional<size_t> pipe_size;  // of every pipe; by default the command's is as large as may be
+  std::chrono::milliseconds kill_grace{0};
+  std::vector<std::string> kill_with;
+  bool capture_stderr = false;
+  bool close_on_early_end = false;
+  std::chrono::milliseconds stall_after{30'000};
+  std::optional<std::chrono::milliseconds> timeout;
+  bool count_io = false;  // for reports on each stage
+};
+
+}  // namespace penstock::pipeline

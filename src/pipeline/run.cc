@@ -1,0 +1,486 @@
+#include "pipeline/run.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "pipeline/keeper_process.h"
+#include "procfs/process_table.h"
+#include "sys/files.h"
+
+namespace penstock::pipeline {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// After one stage has failed the others get this long to end by themselves, so that the report is
+// complete.
+constexpr auto kFailurePatience = 2s;
+// After all stages have exited, nobody may hold the end of their pipe (R12).
+constexpr auto kLeftBehindPatience = 2s;
+// A command whose gate was open already may be committing.
+constexpr auto kOpenGrace = 5s;
+// A plain payload of at most this size needs no thread and no gate.
+constexpr size_t kAtOnceBytes = 64UL << 10U;
+
+}  // namespace
+
+Run::Run(Engine& engine, const Options& options, Config config)
+    : engine_(engine),
+      options_(options),
+      config_(std::move(config)),
+      first_turn_(engine.loop, [this] { evaluate(); }),
+      timeout_timer_(
+          engine.loop,
+          [this] {
+            const auto seconds =
+                std::chrono::duration_cast<std::chrono::seconds>(*options_.timeout).count();
+            fail(Outcome::Kind::timed_out,
+                 cat("the command was still running after ", seconds, " s"));
+          }),
+      failure_timer_(engine.loop,
+                     [this] {
+                       failure_settled_ = true;
+                       evaluate();
+                     }),
+      left_behind_timer_(engine.loop,
+                         [this] {
+                           left_behind_checked_ = true;
+                           evaluate();
+                         }),
+      stall_timer_(engine.loop, [this] { watch_stall(); }) {
+  try {
+    if (auto* upstream = std::get_if<std::unique_ptr<Upstream>>(&config_.payload)) {
+      upstream_ = std::move(*upstream);
+      upstream_->processes().set_listener([this] { evaluate(); });
+    }
+    const bool has_payload = !std::holds_alternative<NoPayload>(config_.payload);
+    if (options_.verify_before && has_payload) {
+      verify_first();
+    } else {
+      start_command();
+    }
+  } catch (const Error& error) {
+    fail(Outcome::Kind::payload_failed, error.message());
+  }
+}
+
+void Run::verify_first() {
+  phase_ = Phase::verifying;
+  SpooledPayload::Config spool{
+      .directory = options_.spool_dir.empty() ? config_.spool_dir : options_.spool_dir,
+      .at_least = config_.spool_at_least};
+  if (upstream_) {
+    source_ = upstream_->take_read_end();
+    spool.source = source_.get();
+    spool.name = "the decoder's output";
+  } else if (const auto* stream = std::get_if<StreamPayload>(&config_.payload)) {
+    spool.source = stream->fd;
+    spool.name = stream->name;
+  } else if (auto* file = std::get_if<FilePayload>(&config_.payload)) {
+    spool.source = file->fd.get();
+    spool.name = file->name;
+    if (::lseek(file->fd.get(), static_cast<off_t>(file->offset), SEEK_SET) < 0) {
+      throw Error::from_errno(cat("read ", printable(file->name)));
+    }
+  } else {
+    spool.source = STDIN_FILENO;
+    spool.name = "standard input";
+  }
+  spooled_ =
+      std::make_unique<SpooledPayload>(engine_.loop, std::move(spool), [this] { evaluate(); });
+}
+
+void Run::verified() {
+  const uint64_t size = spooled_->size();
+  if (const auto* file = std::get_if<FilePayload>(&config_.payload);
+      file != nullptr && size != file->size) {
+    fail(Outcome::Kind::payload_failed, cat(printable(file->name), " changed while it was read: ",
+                                            size, " of ", file->size, " payload bytes"));
+    return;
+  }
+  if (upstream_) {
+    verified_stages_ = all_stages();
+    if (upstream_->tap() != nullptr) {
+      upstream_->tap()->drain();
+      outcome_.decoder_words = upstream_->tap()->last_words();
+    }
+    upstream_.reset();
+  }
+  config_.payload =
+      FilePayload{.fd = spooled_->take(), .size = size, .name = "the verified payload"};
+  spooled_.reset();
+  source_.reset();
+  phase_ = Phase::running;
+  try {
+    start_command();
+  } catch (const Error& error) {
+    fail(Outcome::Kind::payload_failed, error.message());
+  }
+}
+
+GateStrength Run::strength() const {
+  return options_.gate.value_or(upstream_ ? GateStrength::hold : GateStrength::eof);
+}
+
+void Run::start_command() {
+  if (upstream_) {
+    processes_ = &upstream_->processes();
+  } else {
+    own_processes_ = std::make_unique<Stages>(engine_, options_, [this] { evaluate(); });
+    processes_ = own_processes_.get();
+  }
+  if (std::holds_alternative<NoPayload>(config_.payload)) {
+    feed_nothing();
+  } else if (auto* file = std::get_if<FilePayload>(&config_.payload)) {
+    if (options_.stdin_kind == StdinKind::file && !options_.verify_before) {
+      command_stdin_ = std::move(file->fd);  // it stands at the payload
+    } else if (file->size <= kAtOnceBytes) {
+      feed_at_once(*file);
+    } else {
+      source_ = std::move(file->fd);
+      feed_by_pump({.source = source_.get(),
+                    .is_file = true,
+                    .offset = file->offset,
+                    .expected = file->size,
+                    .name = printable(file->name)},
+                   sys::largest_pipe_size());
+    }
+  } else if (const auto* stream = std::get_if<StreamPayload>(&config_.payload)) {
+    feed_by_pump({.source = stream->fd,
+                  .hold = strength() == GateStrength::hold ? kHeldBytes : 0,
+                  .name = stream->name},
+                 sys::largest_pipe_size());
+  } else if (upstream_ && strength() == GateStrength::hold) {
+    source_ = upstream_->take_read_end();
+    feed_by_pump({.source = source_.get(),
+                  .hold = kHeldBytes,
+                  .close_early = options_.close_on_early_end,
+                  .name = "the decoder's output"},
+                 sys::largest_pipe_size());
+  } else if (upstream_) {
+    feed_directly();
+  }
+
+  std::vector<std::pair<int, int>> fds = config_.command.fds;
+  if (command_stdin_) fds.emplace_back(STDIN_FILENO, command_stdin_.get());
+  if (gate_ && strength() != GateStrength::off) {
+    // In the very message that orders the command: the keeper never has one without the other.
+    fds.emplace_back(kGateRole, gate_->fd());
+    fds.emplace_back(kGateTextRole, gate_->text_fd());
+  }
+  const bool holds = pump_ && upstream_ && strength() == GateStrength::hold;
+  command_index_ = processes_->start(config_.command.spec, config_.command.env, fds,
+                                     holds ? Stages::GateHolds::yes : Stages::GateHolds::no);
+  command_started_ = true;
+  describe_gate();
+  command_stdin_.reset();
+  config_.command.fds.clear();
+  if (options_.timeout) timeout_timer_.set(*options_.timeout);
+}
+
+sys::Pipe Run::make_command_pipe(size_t& size) {
+  sys::Pipe pipe = sys::Pipe::make();
+  const size_t wanted =
+      std::min(options_.pipe_size.value_or(sys::largest_pipe_size()), sys::largest_pipe_size());
+  size = engine_.budget.enlarge(pipe.write.get(), wanted);
+  return pipe;
+}
+
+void Run::feed_nothing() {
+  command_stdin_ = sys::open_dev_null(O_RDONLY);
+}
+
+// Into an ordinary pipe before the command is there; the write end is closed, and all is said.
+void Run::feed_at_once(FilePayload& file) {
+  std::vector<uint8_t> bytes(file.size);
+  const size_t count =
+      sys::pread_full(file.fd.get(), bytes, static_cast<off_t>(file.offset), printable(file.name));
+  if (count < file.size) {
+    throw Error(cat(printable(file.name), " shrank while it was read: ", file.size - count, " of ",
+                    file.size, " payload bytes are missing"));
+  }
+  sys::Pipe pipe = sys::Pipe::make();
+  if (sys::pipe_size(pipe.write.get()) < bytes.size()) {
+    // A user with too many pipes gets small ones (R07): then it is fed like a large payload.
+    source_ = std::move(file.fd);
+    feed_by_pump({.source = source_.get(),
+                  .is_file = true,
+                  .offset = file.offset,
+                  .expected = file.size,
+                  .name = printable(file.name)},
+                 sys::largest_pipe_size());
+    return;
+  }
+  if (!bytes.empty()) sys::write_all(pipe.write.get(), bytes, "the command's input");
+  fed_at_once_ = bytes.size();
+  command_stdin_ = std::move(pipe.read);
+}
+
+void Run::feed_by_pump(Pump::Config config, size_t /*pipe_bytes*/) {
+  size_t size = 0;
+  sys::Pipe pipe = make_command_pipe(size);
+  command_stdin_ = std::move(pipe.read);
+  gate_ = std::make_unique<Gate>(engine_, std::move(pipe.write), size);
+  config.sink = gate_->fd();
+  pump_ = std::make_unique<Pump>(engine_.loop, std::move(config), [this] { evaluate(); });
+}
+
+// The last decoder writes straight into the command's pipe.
+void Run::feed_directly() {
+  command_stdin_ = upstream_->take_read_end();
+  if (strength() == GateStrength::off) return;
+  // Only now: while the header was read nobody of ours held a write end, which would have hidden
+  // its end.
+  gate_ = std::make_unique<Gate>(engine_, sys::reopen(command_stdin_.get(), O_WRONLY),
+                                 upstream_->output_size());
+}
+
+void Run::describe_gate() {
+  if (!gate_ || gate_->is_open()) return;
+  GateText text{.queue = config_.queue, .job = config_.job};
+  if (source_ && sys::is_pipe(source_.get())) text.upstream = sys::inode_of(source_.get());
+  for (const Stages::Stage& stage : all_stages()) {
+    text.stages.push_back({.name = stage.name(), .pid = stage.pid, .start_time = stage.start_time});
+  }
+  gate_->describe(text);
+}
+
+// Called after every piece of news; decides what is next.
+void Run::evaluate() {
+  if (done_) return;
+  if (phase_ == Phase::ending) {
+    look_whether_ended();
+    return;
+  }
+  const Stages* processes = processes_ != nullptr ? processes_
+                            : upstream_           ? &upstream_->processes()
+                                                  : nullptr;
+  if (processes != nullptr && processes->keeper_died()) {
+    fail(Outcome::Kind::keeper_died, "the keeper of this run was killed");
+    return;
+  }
+  if (command_started_ && command().spawn_error != 0) {
+    outcome_.error_number = command().spawn_error;
+    fail(Outcome::Kind::cannot_start_command, start_failure(command()));
+    return;
+  }
+  if (upstream_) {
+    if (const auto failure = upstream_->start_failure()) {
+      fail(Outcome::Kind::cannot_start_decoder, *failure);
+      return;
+    }
+  }
+  if (pump_ && pump_->phase() == Pump::Phase::failed) {
+    fail(Outcome::Kind::payload_failed, pump_->error());
+    return;
+  }
+  if (spooled_ && spooled_->is_done() && !spooled_->error().empty()) {
+    fail(Outcome::Kind::payload_failed, spooled_->error());
+    return;
+  }
+  if (gate_ && command_started_ && !described_ && command().pid != 0) {
+    described_ = true;
+    describe_gate();
+  }
+
+  const Verdict verdict = upstream_verdict();
+  if (verdict.kind == Verdict::Kind::bad) {
+    if (!failure_settled_ && !upstream_->all_over()) {
+      if (!failure_timer_.is_set()) failure_timer_.set(kFailurePatience);
+      return;
+    }
+    fail(Outcome::Kind::upstream_failed, verdict.sentence);
+    return;
+  }
+  const bool command_is_over = command_started_ && command().status.has_value();
+  if (command_is_over && !command().status->success()) {
+    fail(Outcome::Kind::command_failed, cat("the command ", command().status->sentence()));
+    return;
+  }
+  if (command_is_over && options_.close_on_early_end && pump_ && pump_->sink_gone()) {
+    succeed();  // it has had enough, and we were told not to ask what the rest was like
+    return;
+  }
+  if (verdict.kind == Verdict::Kind::good) {
+    if (!source_at_end()) {
+      watch_left_behind();
+      if (phase_ == Phase::ending) return;
+    } else if (phase_ == Phase::verifying) {
+      verified();
+      return;
+    } else if (!verdict_given_) {
+      if (writer_left_behind()) return;
+      verdict_given_ = true;
+      if (pump_) pump_->release();
+    }
+  }
+  if (verdict_given_ && gate_ && !gate_->is_open()) {
+    const bool all_passed_on = !pump_ || pump_->phase() == Pump::Phase::finished;
+    if (all_passed_on) open_gate();
+  }
+  const bool nothing_to_feed = !gate_ || gate_->is_open();
+  if (command_is_over && verdict_given_ && nothing_to_feed) {
+    succeed();
+  } else if (command_is_over && pump_ && !pump_->sink_gone() && !stall_timer_.is_set()) {
+    // Its input is still read by somebody, or nobody has noticed yet that it is not.
+    moved_at_last_look_ = pump_->bytes_out() + pump_->bytes_in();
+    if (options_.stall_after > 0ms) stall_timer_.set(options_.stall_after);
+  }
+}
+
+LastReader Run::last_reader() const {
+  const bool content = command_started_ && command().status && command().status->success();
+  const bool direct = upstream_ && strength() != GateStrength::hold;
+  return content && direct && phase_ == Phase::running ? LastReader::ended_well
+                                                       : LastReader::reads_to_the_end;
+}
+
+Verdict Run::upstream_verdict() const {
+  if (!upstream_) return {.kind = Verdict::Kind::good};
+  return upstream_->verdict(options_, last_reader());
+}
+
+// Whether all that upstream had to say has been taken (or, without a link of ours, has been
+// written).
+bool Run::source_at_end() const {
+  if (phase_ == Phase::verifying) return spooled_->is_done();
+  if (!pump_) return true;
+  return pump_->phase() == Pump::Phase::drained || pump_->phase() == Pump::Phase::finished;
+}
+
+// All stages have exited, and yet their pipe has no end: 2 s later that is a failure.
+void Run::watch_left_behind() {
+  if (!upstream_ || !source_) return;
+  if (!left_behind_checked_) {
+    if (!left_behind_timer_.is_set()) left_behind_timer_.set(kLeftBehindPatience);
+    return;
+  }
+  if (sys::poll_now(source_.get()).hung_up) return;  // only the command is slow
+  const auto holder = holder_of(source_.get(), true);
+  fail(Outcome::Kind::upstream_failed,
+       cat(upstream_->processes().at(upstream_->count() - 1).name(), " left a writer behind",
+           holder ? cat(" (", *holder, ")") : ""));
+}
+
+// Under `--gate eof` no pipe of ours lies between, and only descriptor tables can tell.
+bool Run::writer_left_behind() const {
+  if (!upstream_ || pump_ || !gate_) return false;
+  const auto holder = holder_of(gate_->fd(), true);
+  if (!holder) return false;
+  auto* self = const_cast<Run*>(this);
+  if (!left_behind_checked_) {
+    self->left_behind_timer_.set(kLeftBehindPatience);
+    return true;
+  }
+  self->fail(Outcome::Kind::upstream_failed,
+             cat(upstream_->processes().at(upstream_->count() - 1).name(),
+                 " left a writer behind (", *holder, ")"));
+  return true;
+}
+
+void Run::watch_stall() {
+  const uint64_t moved = pump_->bytes_out() + pump_->bytes_in();
+  if (moved != moved_at_last_look_) {
+    evaluate();  // sets the timer again if there is still something to wait for
+    return;
+  }
+  const auto holder = holder_of(gate_->fd(), false);
+  fail(Outcome::Kind::stalled,
+       cat("the command exited 0, but ", holder ? *holder : "a process that cannot be seen",
+           " holds its input and has taken nothing for ",
+           std::chrono::duration_cast<std::chrono::seconds>(options_.stall_after).count(), " s"));
+}
+
+void Run::open_gate() {
+  processes_->let_go();  // a word to the keeper, then ours
+  gate_->close();
+}
+
+void Run::succeed() {
+  outcome_.kind = Outcome::Kind::success;
+  if (gate_ && !gate_->is_open()) open_gate();
+  if (upstream_ && !upstream_->all_over())
+    upstream_->processes().end_tree(EndMode::gate_open, 1s, -1);
+  finish();
+}
+
+void Run::fail(Outcome::Kind kind, std::string sentence) {
+  if (phase_ == Phase::ending || done_) return;
+  phase_ = Phase::ending;
+  outcome_.kind = kind;
+  outcome_.sentence = std::move(sentence);
+  outcome_.may_have_been_applied =
+      command_started_ && command().status && command().status->success();
+  timeout_timer_.clear();
+  failure_timer_.clear();
+  left_behind_timer_.clear();
+  stall_timer_.clear();
+  if (pump_) pump_->stop();
+  if (processes_ == nullptr && upstream_) processes_ = &upstream_->processes();
+  if (processes_ != nullptr && !processes_->is_ending()) {
+    const bool opened = gate_ && gate_->is_open();
+    auto grace = options_.kill_grace;
+    if (opened && grace == 0ms) grace = kOpenGrace;
+    processes_->end_tree(opened ? EndMode::gate_open : EndMode::gate_shut, grace,
+                         gate_ && !opened ? gate_->fd() : -1);
+  }
+  first_turn_.set(0ms);  // callers may not expect to be called back from here
+}
+
+void Run::look_whether_ended() {
+  if (done_) return;
+  if (processes_ != nullptr) {
+    if (processes_->keeper_died() && outcome_.kind != Outcome::Kind::keeper_died) {
+      // It died while it ended the tree: then that is for us to do.
+      outcome_.kind = Outcome::Kind::keeper_died;
+      processes_->end_tree(EndMode::gate_shut, 0ms, gate_ && !gate_->is_open() ? gate_->fd() : -1);
+      return;
+    }
+    if (processes_->stuck()) {
+      outcome_.stuck = processes_->stuck();
+      engine_.keeper.leave_behind();
+      finish();
+      return;
+    }
+    if (!processes_->tree_ended()) return;
+  }
+  // All are dead and nobody reads: only now does the gate go.
+  if (gate_ && !gate_->is_open()) open_gate();
+  finish();
+}
+
+void Run::finish() {
+  done_ = true;
+  timeout_timer_.clear();
+  stall_timer_.clear();
+  if (upstream_ && upstream_->tap() != nullptr) {
+    upstream_->tap()->drain();
+    outcome_.decoder_words = upstream_->tap()->last_words();
+  }
+  if (command_started_) outcome_.command = command().status;
+  outcome_.bytes = bytes_fed();
+  outcome_.stages = all_stages();
+}
+
+std::vector<Stages::Stage> Run::all_stages() const {
+  std::vector<Stages::Stage> stages = verified_stages_;
+  const Stages* processes = processes_ != nullptr ? processes_
+                            : upstream_           ? &upstream_->processes()
+                                                  : nullptr;
+  if (processes == nullptr) return stages;
+  for (size_t i = 0; i < processes->count(); ++i) stages.push_back(processes->at(i));
+  return stages;
+}
+
+void Run::interrupt(int signal) {
+  fail(Outcome::Kind::interrupted, cat("ended by ", sys::signal_name(signal)));
+}
+
+}  // namespace penstock::pipeline

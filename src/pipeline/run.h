@@ -1,0 +1,161 @@
+// A live pipeline with its command: feeds it, holds the gate until the verdict is in, and ends
+// everything if it is bad.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "pipeline/engine.h"
+#include "pipeline/gate.h"
+#include "pipeline/options.h"
+#include "pipeline/pump.h"
+#include "pipeline/spooled_payload.h"
+#include "pipeline/stages.h"
+#include "pipeline/upstream.h"
+
+namespace penstock::pipeline {
+
+// Where the command's input comes from.
+struct NoPayload {};       // /dev/null
+struct InheritedStdin {};  // our own stdin, untouched
+struct FilePayload {       // `size` bytes from `offset` on; fewer is a failure
+  sys::UniqueFd fd;
+  uint64_t offset = 0;
+  uint64_t size = 0;
+  std::string name;
+};
+struct StreamPayload {  // whatever is left in a descriptor that is not ours alone (borrowed)
+  int fd = -1;
+  std::string name;
+};
+using Payload =
+    std::variant<NoPayload, InheritedStdin, FilePayload, StreamPayload, std::unique_ptr<Upstream>>;
+
+struct Command {
+  StageSpec spec;
+  std::vector<std::string> env;
+  // Other descriptors than stdin: {role, our descriptor}; borrowed until the command has been
+  // started.
+  std::vector<std::pair<int, int>> fds;
+};
+
+// How it ended.
+struct Outcome {
+  enum class Kind {
+    success,
+    command_failed,
+    upstream_failed,  // a decoder's status, or a writer it left behind
+    payload_failed,   // a file that shrank, a read error, no space to verify
+    timed_out,
+    stalled,  // the command exited 0, but a child of its keeps its input and takes nothing
+    interrupted,
+    cannot_start_command,  // error_number says why
+    cannot_start_decoder,
+    keeper_died,
+  };
+  Kind kind = Kind::success;
+  std::string sentence;  // empty on success
+  int error_number = 0;
+  std::optional<sys::ExitStatus> command;  // if it ended by itself
+  bool may_have_been_applied = false;      // the command exited 0, and then something failed
+  std::optional<std::string>
+      stuck;                  // who cannot be ended; the keeper stays and holds gate and lock
+  uint64_t bytes = 0;         // that went into the command, as far as we fed it
+  std::string decoder_words;  // the end of the decoder's stderr
+  std::vector<Stages::Stage> stages;  // the command last
+};
+
+class Run {
+ public:
+  struct Config {
+    Payload payload;
+    Command command;
+    std::string queue;  // for the gate's description
+    std::string job;
+    std::string spool_dir;  // for --verify before
+    uint64_t spool_at_least = 0;
+  };
+
+  // Starts at once; is_done() changes in a later turn of the loop. Borrows engine and options.
+  Run(Engine& engine, const Options& options, Config config);
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  // Ends everything because we were told to end.
+  void interrupt(int signal);
+  bool is_done() const { return done_; }
+  const Outcome& outcome() const { return outcome_; }
+  uint64_t bytes_fed() const { return pump_ ? pump_->bytes_out() : fed_at_once_; }
+
+ private:
+  enum class Phase { verifying, running, ending };
+
+  // The story, in order.
+  void verify_first();
+  void verified();
+  void start_command();
+  void evaluate();
+  void open_gate();
+  void succeed();
+  void fail(Outcome::Kind kind, std::string sentence);
+  void look_whether_ended();
+  void finish();
+
+  // The ways to feed it.
+  void feed_nothing();
+  void feed_at_once(FilePayload& file);
+  void feed_by_pump(Pump::Config config, size_t pipe_bytes);
+  void feed_directly();
+  sys::Pipe make_command_pipe(size_t& size);
+
+  // What evaluate() asks.
+  LastReader last_reader() const;
+  Verdict upstream_verdict() const;
+  bool source_at_end() const;
+  bool writer_left_behind() const;
+  const Stages::Stage& command() const { return processes_->at(command_index_); }
+  GateStrength strength() const;
+  void watch_left_behind();
+  void watch_stall();
+  void describe_gate();
+  std::vector<Stages::Stage> all_stages() const;
+
+  Engine& engine_;
+  const Options& options_;
+  Config config_;
+  Phase phase_ = Phase::running;
+  bool done_ = false;
+  Outcome outcome_;
+
+  std::unique_ptr<Upstream> upstream_;
+  std::vector<Stages::Stage> verified_stages_;  // of an upstream that is over and proved
+  std::unique_ptr<Stages> own_processes_;
+  Stages* processes_ = nullptr;
+  size_t command_index_ = 0;
+  bool command_started_ = false;
+
+  std::unique_ptr<SpooledPayload> spooled_;
+  sys::UniqueFd source_;         // our read end, or the file that is fed
+  sys::UniqueFd command_stdin_;  // until the command has it
+  std::unique_ptr<Gate> gate_;
+  std::unique_ptr<Pump> pump_;
+  uint64_t fed_at_once_ = 0;
+  bool verdict_given_ = false;
+  uint64_t moved_at_last_look_ = 0;
+
+  sys::Timer first_turn_;
+  sys::Timer timeout_timer_;
+  sys::Timer failure_timer_;
+  sys::Timer left_behind_timer_;
+  sys::Timer stall_timer_;
+  bool failure_settled_ = false;
+  bool left_behind_checked_ = false;
+  bool described_ = false;  // with all pids
+};
+
+}  // namespace penstock::pipeline

@@ -1,0 +1,196 @@
+#include "pipeline/tree_end.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "base/text.h"
+#include "pipeline/cgroup.h"
+#include "sys/pipe.h"
+#include "sys/process.h"
+
+namespace penstock::pipeline {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// When a tree that does not end is told about. Killing takes milliseconds; a core dump or a disk
+// may take longer.
+constexpr auto kPatience = 2s;
+constexpr auto kCheckEvery = 100ms;
+
+// Whether there are readers of this pipe, and all that can be seen are zfs-fuse.
+bool only_zfs_fuse_reads(int gate) {
+  const ino_t inode = sys::inode_of(gate);
+  bool any = false;
+  for (const procfs::ProcessStat& process : procfs::read_all_stats()) {
+    if (process.pid == ::getpid()) continue;
+    const auto ends = procfs::read_pipe_ends(process.pid);
+    if (!ends) continue;
+    const bool reads = std::ranges::any_of(
+        *ends, [&](const procfs::PipeEnd& end) { return end.reads && end.inode == inode; });
+    if (reads && process.comm != "zfs-fuse") return false;
+    any = any || reads;
+  }
+  return any;
+}
+
+std::string user_name(uid_t uid) {
+  return uid == 0 ? "root" : cat("user ", uid);
+}
+
+}  // namespace
+
+TreeEnd::TreeEnd(sys::EventLoop& loop, Plan plan, Hooks hooks)
+    : loop_(loop),
+      plan_(std::move(plan)),
+      hooks_(std::move(hooks)),
+      grace_timer_(loop, [this] { strike(); }),
+      check_timer_(loop, [this] { look_whether_over(); }) {
+  const auto grace = plan_.grace;
+  if (grace > 0ms) {
+    ask_nicely();
+    grace_timer_.set(grace);
+    check_timer_.set(kCheckEvery);
+  } else {
+    // In a turn of its own: hooks must not run inside the constructor.
+    grace_timer_.set(0ms);
+  }
+}
+
+void TreeEnd::ask_nicely() {
+  for (Member* member : look_again()) {
+    member->refused = sys::send_signal(member->pidfd.get(), SIGTERM) == sys::Delivery::refused;
+    // A stopped one would never see it.
+    sys::send_signal(member->pidfd.get(), SIGCONT);
+  }
+}
+
+void TreeEnd::strike() {
+  if (over_ || struck_) return;
+  struck_ = true;
+  struck_at_ = std::chrono::steady_clock::now();
+  if (plan_.mode == EndMode::gate_shut) stop_until_none_is_new();
+  look_again();
+  kill_all();
+  look_whether_over();
+}
+
+std::vector<TreeEnd::Member*> TreeEnd::look_again() {
+  std::vector<Member*> fresh;
+  if (!plan_.cgroup.empty()) plan_.tree.in_cgroup = processes_in_cgroup(plan_.cgroup);
+  for (procfs::ProcessStat& process :
+       find_members(plan_.tree, procfs::read_all_stats(), plan_.root, procfs::read_pipe_ends)) {
+    const auto known = members_.find(process.pid);
+    if (known != members_.end()) {
+      if (known->second.process.start_time == process.start_time) continue;
+      members_.erase(known);  // the number was given out anew
+    }
+    auto pidfd = sys::open_pidfd(process.pid);
+    if (!pidfd) continue;
+    const auto again = procfs::read_stat(process.pid);
+    if (!again || again->start_time != process.start_time) continue;  // not the one we looked at
+    Member& member = members_[process.pid];
+    member.process = std::move(process);
+    member.pidfd = std::move(*pidfd);
+    member.dead = sys::is_dead(member.pidfd.get());
+    if (!member.dead) {
+      member.watch = std::make_unique<sys::Watch>(loop_, member.pidfd.get(), EPOLLIN,
+                                                  [this, &member](uint32_t) {
+                                                    member.dead = true;
+                                                    member.watch.reset();
+                                                    look_whether_over();
+                                                  });
+    }
+    fresh.push_back(&member);
+  }
+  return fresh;
+}
+
+void TreeEnd::stop_until_none_is_new() {
+  // Members from the grace time are stopped, too: they may still fork.
+  for (auto& [pid, member] : members_) sys::send_signal(member.pidfd.get(), SIGSTOP);
+  for (;;) {
+    const std::vector<Member*> fresh = look_again();
+    const bool any = std::ranges::any_of(fresh, [](const Member* member) { return !member->dead; });
+    if (!any) return;
+    for (Member* member : fresh) sys::send_signal(member->pidfd.get(), SIGSTOP);
+  }
+}
+
+void TreeEnd::kill_all() {
+  for (auto& [pid, member] : members_) {
+    if (member.dead) continue;
+    const bool refused = sys::send_signal(member.pidfd.get(), SIGKILL) == sys::Delivery::refused;
+    if (refused && hooks_.kill_foreign) hooks_.kill_foreign(pid);
+    member.refused = refused;
+  }
+}
+
+bool TreeEnd::gate_is_read() const {
+  if (plan_.gate < 0 || sys::poll_now(plan_.gate).broken) return false;
+  // zfs-fuse reads for `zfs receive`, and goes on after that was killed. It takes no stream without
+  // its end mark, so where the end was kept back from it, end-of-file does no harm, and without it
+  // its data set stays busy for ever.
+  return !(plan_.gate_holds && only_zfs_fuse_reads(plan_.gate));
+}
+
+void TreeEnd::look_whether_over() {
+  if (over_) return;
+  const bool all_dead =
+      std::ranges::all_of(members_, [](const auto& entry) { return entry.second.dead; });
+  if (all_dead) {
+    // Somebody may have been forked between our last look and a death.
+    const std::vector<Member*> fresh = look_again();
+    const bool any = std::ranges::any_of(fresh, [](const Member* member) { return !member->dead; });
+    if (any && struck_) {
+      if (plan_.mode == EndMode::gate_shut) stop_until_none_is_new();
+      kill_all();
+    } else if (any) {
+      for (Member* member : fresh) sys::send_signal(member->pidfd.get(), SIGTERM);
+    } else if (!gate_is_read()) {
+      over_ = true;
+      check_timer_.clear();
+      grace_timer_.clear();
+      const auto ended = hooks_.ended;  // may destroy us
+      ended();
+      return;
+    }
+  }
+  if (struck_ && std::chrono::steady_clock::now() - struck_at_ > kPatience) tell_who_is_left();
+  const bool refused = std::ranges::any_of(
+      members_, [](const auto& entry) { return entry.second.refused && !entry.second.dead; });
+  if (struck_ && refused && !hooks_.kill_foreign) tell_who_is_left();
+  check_timer_.set(kCheckEvery);
+}
+
+void TreeEnd::tell_who_is_left() {
+  if (told_) return;
+  told_ = true;
+  // The youngest of those we may not touch: with `sudo zfs receive` that is zfs.
+  const Member* left = nullptr;
+  for (const auto& [pid, member] : members_) {
+    if (member.dead) continue;
+    if (left == nullptr || member.process.start_time >= left->process.start_time) left = &member;
+  }
+  if (left == nullptr) {
+    hooks_.stuck(0, "a process that we cannot see still reads its input; its input stays shut");
+    return;
+  }
+  const pid_t pid = left->process.pid;
+  const std::string who = cat(printable(left->process.comm), " ", pid);
+  if (left->refused) {
+    const auto owner = procfs::read_owner(pid);
+    hooks_.stuck(pid, cat(who, " belongs to ", owner ? user_name(*owner) : "another user",
+                          " and cannot be ended by us; its input stays shut: sudo kill ", pid));
+    return;
+  }
+  const auto now = procfs::read_stat(pid);
+  hooks_.stuck(pid, cat(who, " was killed but does not die",
+                        now && now->state == 'D' ? " (it waits in the kernel)" : "",
+                        "; its input stays shut until it is gone"));
+}
+
+}  // namespace penstock::pipeline

@@ -1,0 +1,74 @@
+// Ends a job's tree and says when all of it is dead. Used by the keeper, and by the processor if
+// the keeper has died.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/job_tree.h"
+#include "pipeline/message.h"
+#include "sys/event_loop.h"
+#include "sys/unique_fd.h"
+
+namespace penstock::pipeline {
+
+class TreeEnd {
+ public:
+  struct Plan {
+    JobTree tree;
+    pid_t root = 0;  // whose descendants are looked at
+    EndMode mode = EndMode::gate_shut;
+    std::chrono::milliseconds grace{0};
+    std::string cgroup;       // the job's own, or empty
+    int gate = -1;            // borrowed; the tree is not over before nobody reads it. -1: none
+    bool gate_holds = false;  // the last bytes, too, were kept back from whoever reads
+  };
+  struct Hooks {
+    std::function<void()> ended;
+    // Once, if somebody cannot be ended by us; we go on waiting for him.
+    std::function<void(pid_t pid, const std::string& sentence)> stuck;
+    // Tried on a process that we may not kill; null if there is nothing to try.
+    std::function<void(pid_t pid)> kill_foreign;
+  };
+
+  TreeEnd(sys::EventLoop& loop, Plan plan, Hooks hooks);
+  TreeEnd(const TreeEnd&) = delete;
+  TreeEnd& operator=(const TreeEnd&) = delete;
+
+ private:
+  struct Member {
+    procfs::ProcessStat process;
+    sys::UniqueFd pidfd;
+    std::unique_ptr<sys::Watch> watch;
+    bool dead = false;
+    bool refused = false;  // a signal of ours came back with EPERM
+  };
+
+  void ask_nicely();
+  void strike();
+  // Adds members that are new and returns them.
+  std::vector<Member*> look_again();
+  void stop_until_none_is_new();
+  void kill_all();
+  void look_whether_over();
+  void tell_who_is_left();
+  bool gate_is_read() const;
+
+  sys::EventLoop& loop_;
+  Plan plan_;
+  Hooks hooks_;
+  std::map<pid_t, Member> members_;
+  bool struck_ = false;
+  bool over_ = false;
+  bool told_ = false;
+  sys::Timer grace_timer_;
+  sys::Timer
+      check_timer_;  // the one thing no descriptor tells: that a reader we cannot see has gone
+  std::chrono::steady_clock::time_point struck_at_;
+};
+
+}  // namespace penstock::pipeline

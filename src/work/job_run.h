@@ -1,0 +1,70 @@
+// One job from its opened file to its outcome: environment, output, check, command, gate. It
+// commits nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "pipeline/run.h"
+#include "spool/queue.h"
+#include "work/interruption.h"
+#include "work/job_command.h"
+#include "work/progress.h"
+#include "work/scanner.h"
+
+namespace penstock::work {
+
+// How jobs are run, the same for each of a run.
+struct JobSettings {
+  CommandLine command;
+  bool ignore_payload = false;
+  bool save_output = false;  // --output-to SaveBoth
+  std::optional<std::string> idempotent_check;
+  std::optional<int> already_done_status;
+};
+
+struct JobEnd {
+  enum class Kind {
+    success,
+    failed,       // obeys --on-error
+    interrupted,  // we were asked to end
+    fatal,        // the run cannot go on: the command cannot be started, the keeper died, …
+  };
+  Kind kind = Kind::success;
+  std::string sentence;  // failed, fatal: what happened, for "job 7 (fspl-x.fspl): …"
+  bool may_have_been_applied = false;
+  std::optional<std::string>
+      stuck;           // somebody of this job lives on, with the gate shut and the lock held
+  std::string report;  // several lines, for the quarantine
+};
+
+// Borrows everything for as long as run_job() takes.
+struct JobContext {
+  pipeline::Engine& engine;
+  const pipeline::Options& options;
+  const JobSettings& settings;
+  Interruption& interruption;
+  Progress& progress;
+};
+
+// A job of a queue.
+struct QueueJob {
+  const spool::Queue& queue;
+  const spool::ScannedJob& job;
+  uint32_t attempt = 1;
+  std::function<void()> started;  // called once the command has been ordered; may be null
+};
+JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened opened);
+
+// The job on standard input (stdin-process): its header has been read from `fd`, which stands at
+// the payload.
+JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata,
+                     uint64_t header_bytes, int fd);
+
+// Runs a short command of the user's own through the keeper and waits for it; its tree is ended if
+// we are interrupted.
+sys::ExitStatus run_helper(const JobContext& context, const std::string& shell_command,
+                           std::vector<std::string> env);
+
+}  // namespace penstock::work

@@ -1,0 +1,240 @@
+#include "work/prepare.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <functional>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "packet/header.h"
+#include "spool/enqueue_note.h"
+#include "spool/injection.h"
+#include "spool/queue.h"
+#include "spool/run_record.h"
+#include "spool/sequence_file.h"
+#include "spool/sequence_text.h"
+#include "sys/exit_status.h"
+#include "sys/files.h"
+#include "sys/signals.h"
+
+namespace penstock::work {
+
+namespace {
+
+constexpr size_t kBlock = 128UL << 10U;
+constexpr std::string_view kVariablePrefix = "FSPL_SET_";
+
+// The payload, read block by block; a signal that asks us to end is noticed between blocks and
+// while input is awaited.
+class Input {
+ public:
+  explicit Input(const std::optional<std::string>& name) {
+    if (!name) return;
+    if (*name == "-") {
+      name_ = "standard input";
+      fd_ = STDIN_FILENO;
+    } else {
+      name_ = printable(*name);
+      file_ = sys::open_file(*name, O_RDONLY);
+      fd_ = file_.get();
+    }
+    if (S_ISDIR(sys::status_of(fd_, name_).st_mode))
+      throw Error(cat("read ", name_, ": it is a directory"));
+    block_.resize(kBlock);
+  }
+
+  // Empty at the end.
+  std::span<const uint8_t> next() {
+    if (fd_ < 0) return {};
+    wait();
+    return std::span(block_).first(sys::read_some(fd_, block_, name_));
+  }
+
+ private:
+  void wait() {
+    std::array<pollfd, 2> entries{{{.fd = signals_.fd(), .events = POLLIN, .revents = 0},
+                                   {.fd = fd_, .events = POLLIN, .revents = 0}}};
+    while (::poll(entries.data(), entries.size(), -1) < 0) {
+      if (errno != EINTR) throw Error::from_errno("poll");
+    }
+    if (entries[0].revents == 0) return;
+    if (const auto signal = signals_.next())
+      throw Error(cat("ended by ", sys::signal_name(*signal)));
+  }
+
+  static sys::SignalFd end_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGHUP, SIGINT, SIGTERM}) {
+      if (sys::is_ignored(signal)) continue;
+      sys::block_signals({signal});
+      sigaddset(&set, signal);
+    }
+    return sys::SignalFd(set);
+  }
+
+  sys::SignalFd signals_ = end_signals();
+  sys::UniqueFd file_;
+  int fd_ = -1;
+  std::string name_;
+  std::vector<uint8_t> block_;
+};
+
+packet::Metadata describe_job(const PrepareSettings& settings) {
+  packet::Metadata metadata{.created = Timestamp::now(), .kind = settings.kind};
+  if (settings.kind != packet::Kind::command) return metadata;
+  metadata.params = settings.params;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    std::string_view text = *variable;
+    if (!text.starts_with(kVariablePrefix)) continue;
+    text.remove_prefix(kVariablePrefix.size());
+    const size_t equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    metadata.env.push_back({.name = std::string(text.substr(0, equals)),
+                            .value = std::string(text.substr(equals + 1))});
+  }
+  return metadata;
+}
+
+spool::SequenceLock lock_sequence(const std::string& seqfile, std::chrono::seconds wait) {
+  auto lock = spool::SequenceLock::take(seqfile, spool::SequenceLock::Side::sender, wait);
+  if (!lock) {
+    throw Error(cat(printable(seqfile), " is busy: ", spool::describe_holder(seqfile)));
+  }
+  return std::move(*lock);
+}
+
+// The number that comes next, once an enqueue that was killed before its last step has been
+// completed.
+uint64_t settled_number(const spool::SequenceLock& lock, spool::SequenceFile& file) {
+  const uint64_t number = file.read();
+  const auto note = spool::read_enqueue_note(lock.fd());
+  if (!note) return number;
+  const bool was_published =
+      note->number == number &&
+      sys::status_of_path(spool::Queue(note->queue_dir).job_path(note->file)).has_value();
+  if (was_published) file.write(spool::successor(number));
+  spool::clear_run_record(lock.fd());
+  return was_published ? number + 1 : number;
+}
+
+uint64_t take_number(const PrepareSettings& settings) {
+  const spool::SequenceLock lock = lock_sequence(settings.seqfile, settings.lock_wait);
+  auto file = spool::SequenceFile::open_or_create(lock);
+  const uint64_t number = settled_number(lock, file);
+  file.write(spool::successor(number));
+  return number;
+}
+
+// Only while nobody has taken the next one.
+bool put_back(const PrepareSettings& settings, uint64_t number) {
+  try {
+    const spool::SequenceLock lock = lock_sequence(settings.seqfile, settings.lock_wait);
+    auto file = spool::SequenceFile::open(lock);
+    if (file.read() != number + 1) return false;
+    file.write(number);
+    return true;
+  } catch (const Error&) {
+    return false;  // the first failure is the one to tell, with what it cost
+  }
+}
+
+std::string how_to_fill(uint64_t number) {
+  return cat(
+      "number ", number,
+      " is lost, and the receiver will wait for it: send it what `penstock prepare-nop --fill ",
+      number, "` makes");
+}
+
+}  // namespace
+
+void prepare(const PrepareSettings& settings) {
+  // A reader that went away must leave us the time to say what was lost.
+  sys::ignore_sigpipe();
+  Input input(settings.input);
+  packet::Metadata metadata = describe_job(settings);
+  // All that can fail before the number is needed fails here.
+  std::span<const uint8_t> block = input.next();
+  const bool from_file = !settings.fill && settings.seqfile != "-";
+  metadata.sequence = settings.fill.value_or(1);
+  packet::encode_header(metadata);
+  if (from_file) metadata.sequence = take_number(settings);
+
+  uint64_t written = 0;
+  auto emit = [&](std::span<const uint8_t> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) throw Error::from_errno("write standard output");
+      written += static_cast<uint64_t>(count);
+      bytes = bytes.subspan(static_cast<size_t>(count));
+    }
+  };
+  try {
+    // Header and first block in one write: most job files are that small.
+    const std::string header = packet::encode_header(metadata);
+    std::vector<uint8_t> first(header.begin(), header.end());
+    first.insert(first.end(), block.begin(), block.end());
+    emit(first);
+    while (!block.empty()) {
+      block = input.next();
+      emit(block);
+    }
+    sys::close(sys::UniqueFd(STDOUT_FILENO), "standard output");
+  } catch (const Error& error) {
+    if (!from_file) throw;
+    if (written == 0 && put_back(settings, metadata.sequence)) {
+      throw Error(cat(error.message(), "; nothing was written, and number ", metadata.sequence,
+                      " is still free"));
+    }
+    throw Error(cat(error.message(), "; ", how_to_fill(metadata.sequence)), error.code());
+  }
+}
+
+std::string enqueue(const PrepareSettings& settings, const std::string& queue_dir) {
+  Input input(settings.input);
+  packet::Metadata metadata = describe_job(settings);
+  metadata.sequence = 1;
+  const spool::Queue queue(queue_dir);
+  spool::Injection injection(queue);
+  // A header of the final length first, with its number still to come.
+  sys::write_all(injection.fd(), packet::encode_header_fixed_width(metadata), "the job file");
+  for (auto block = input.next(); !block.empty(); block = input.next()) {
+    sys::write_all(injection.fd(), block, "the job file");
+  }
+  if (settings.seqfile == "-") return injection.publish();
+
+  const spool::SequenceLock lock = lock_sequence(settings.seqfile, settings.lock_wait);
+  auto file = spool::SequenceFile::open_or_create(lock);
+  metadata.sequence = settled_number(lock, file);
+  const uint64_t after = spool::successor(metadata.sequence);
+  sys::pwrite_all(injection.fd(), packet::encode_header_fixed_width(metadata), 0, "the job file");
+  // Killed between the job's appearance and the number's, we would give the number twice: so the
+  // lock file says what we are about to do, and whoever takes a number next completes it.
+  spool::write_enqueue_note(
+      lock.fd(), {.number = metadata.sequence, .queue_dir = queue_dir, .file = injection.name()});
+  std::string name = injection.publish();
+  file.write(after);
+  spool::clear_run_record(lock.fd());
+  return name;
+}
+
+uint64_t next_number(const std::string& seqfile, std::chrono::seconds lock_wait) {
+  const spool::SequenceLock lock = lock_sequence(seqfile, lock_wait);
+  auto file = spool::SequenceFile::open_or_create(lock);
+  return settled_number(lock, file);
+}
+
+void set_next_number(const std::string& seqfile, uint64_t number, std::chrono::seconds lock_wait) {
+  const spool::SequenceLock lock = lock_sequence(seqfile, lock_wait);
+  spool::SequenceFile::open_or_create(lock, number).write(number);
+  spool::clear_run_record(lock.fd());
+}
+
+}  // namespace penstock::work

@@ -1,0 +1,279 @@
+#include "work/scanner.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "sys/files.h"
+
+namespace penstock::work {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// More files than this with one and the same reason are told as a number.
+constexpr size_t kToldForOneReason = 10;
+// Decoders that were let go and have not ended yet.
+constexpr size_t kMostRetiring = 16;
+
+size_t readings_at_once() {
+  return std::clamp(std::thread::hardware_concurrency(), 2U, 8U);
+}
+
+}  // namespace
+
+Scanner::Scanner(pipeline::Engine& engine, const pipeline::Options& options,
+                 const spool::JobDirectory& jobs, const Decoding& decoding)
+    : engine_(engine), options_(options), jobs_(jobs), decoding_(decoding) {}
+
+Scanner::~Scanner() {
+  try {
+    if (parked_) retire(std::move(parked_->upstream));
+    if (ahead_) {
+      ahead_->header.reset();
+      retire(std::move(ahead_->upstream));
+    }
+    for (const auto& reading : readings_) {
+      reading->header.reset();
+      retire(std::move(reading->upstream));
+    }
+    if (engine_.keeper.is_dead()) return;
+    // They end by SIGPIPE, or are ended within a second or two; nothing of ours is left behind.
+    engine_.loop.run_until([this] {
+      bury_the_dead();
+      return retiring_.empty() || engine_.keeper.is_dead();
+    });
+  } catch (const Error& error) {
+    Log::debug(error.message());  // the keeper ends what is left, when we do
+  }
+}
+
+void Scanner::scan(spool::JobSet& set, std::optional<uint64_t> wanted,
+                   const std::function<bool()>& cancelled) {
+  skipped_for_.clear();
+  for (const std::string& name : jobs_.names()) {
+    if (cancelled()) break;
+    auto opened = jobs_.open(name);
+    if (const auto* none = std::get_if<spool::NoJobFile>(&opened)) {
+      if (none->why != spool::NoJobFile::Why::vanished) skip(name, {}, none->reason);
+      continue;
+    }
+    auto& file = std::get<spool::JobFile>(opened);
+    if (set.knows(name, file.id)) continue;
+    const auto bad = unreadable_.find(name);
+    if (bad != unreadable_.end() && bad->second == file.id) continue;
+
+    if (!decoding_.plan) {
+      read_plain(name, std::move(file), set);
+      continue;
+    }
+    readings_.push_back(start_reading(name, std::move(file)));
+    engine_.loop.run_until([&] {
+      collect_finished(set, wanted);
+      return cancelled() ||
+             (readings_.size() < readings_at_once() && retiring_.size() < kMostRetiring);
+    });
+  }
+  engine_.loop.run_until([&] {
+    collect_finished(set, wanted);
+    return readings_.empty() || cancelled();
+  });
+  summarize_skipped();
+}
+
+void Scanner::collect_finished(spool::JobSet& set, std::optional<uint64_t> wanted) {
+  for (auto reading = readings_.begin(); reading != readings_.end();) {
+    if (!(*reading)->done) {
+      ++reading;
+      continue;
+    }
+    const std::unique_ptr<Reading> over = std::move(*reading);
+    reading = readings_.erase(reading);
+    finish_reading(*over, set, wanted);
+  }
+  bury_the_dead();
+}
+
+void Scanner::read_plain(const std::string& name, spool::JobFile file, spool::JobSet& set) {
+  try {
+    const packet::HeaderReader header = pipeline::read_header(file.fd.get(), name);
+    set.add({.name = name,
+             .number = header.metadata().sequence,
+             .created = header.metadata().created,
+             .id = file.id});
+  } catch (const Error& error) {
+    skip(name, file.id, error.message());
+  }
+}
+
+std::unique_ptr<pipeline::Upstream> Scanner::decode(sys::UniqueFd file) {
+  const bool direct = options_.gate && *options_.gate != pipeline::GateStrength::hold;
+  return std::make_unique<pipeline::Upstream>(
+      engine_, options_,
+      pipeline::Upstream::Config{.stages = decoding_.plan->stages,
+                                 .input = std::move(file),
+                                 .feeds_command = direct && !options_.verify_before,
+                                 .tap = pipeline::Forward::no});
+}
+
+std::unique_ptr<Scanner::Reading> Scanner::start_reading(const std::string& name,
+                                                         spool::JobFile file) {
+  auto reading = std::make_unique<Reading>();
+  reading->name = name;
+  reading->id = file.id;
+  reading->upstream = decode(std::move(file.fd));
+  Reading* raw = reading.get();
+  reading->header = std::make_unique<pipeline::HeaderRead>(
+      engine_, options_, *reading->upstream, decoding_.header_timeout, [raw] { raw->done = true; });
+  return reading;
+}
+
+void Scanner::finish_reading(Reading& reading, spool::JobSet& set, std::optional<uint64_t> wanted) {
+  using Result = pipeline::HeaderRead::Result;
+  const std::unique_ptr<pipeline::HeaderRead> header = std::move(reading.header);
+  switch (header->result()) {
+    case Result::ok: {
+      spool::ScannedJob job{.name = reading.name,
+                            .number = header->metadata().sequence,
+                            .created = header->metadata().created,
+                            .id = reading.id};
+      set.add(job);
+      if (!parked_ && wanted && job.number == *wanted) {
+        parked_ = std::make_unique<Parked>(Parked{.job = std::move(job),
+                                                  .metadata = header->metadata(),
+                                                  .upstream = std::move(reading.upstream)});
+      } else {
+        retire(std::move(reading.upstream));
+      }
+      return;
+    }
+    case Result::undecodable:
+      skip(reading.name, reading.id, header->reason());
+      retire(std::move(reading.upstream));
+      return;
+    case Result::cannot_start:
+      retire(std::move(reading.upstream));
+      throw Error(cat("the decoder cannot be run: ", header->reason()));
+    case Result::timed_out:
+      retire(std::move(reading.upstream));
+      // Never a skip: that would look like a gap.
+      throw Error(cat(printable(reading.name), ": the decoder gave ", header->reason(),
+                      " (see --header-timeout)"));
+    case Result::pending:
+      retire(std::move(reading.upstream));
+      return;
+  }
+}
+
+void Scanner::skip(const std::string& name, const spool::FileIdentity& id,
+                   const std::string& reason) {
+  if (const auto known = unreadable_.find(name); known != unreadable_.end() && known->second == id)
+    return;
+  unreadable_[name] = id;
+  ++skipped_total_;
+  const size_t told = ++skipped_for_[reason];
+  if (told <= kToldForOneReason) Log::warn(cat(printable(name), " is skipped: ", reason));
+}
+
+void Scanner::summarize_skipped() {
+  for (const auto& [reason, count] : skipped_for_) {
+    if (count > kToldForOneReason) {
+      Log::warn(cat(count - kToldForOneReason, " more files are skipped: ", reason));
+    }
+  }
+}
+
+void Scanner::retire(std::unique_ptr<pipeline::Upstream> upstream) {
+  if (!upstream) return;
+  upstream->processes().set_listener([] {});
+  upstream->retire();
+  retiring_.push_back(std::move(upstream));
+}
+
+void Scanner::bury_the_dead() {
+  std::erase_if(retiring_, [](const auto& upstream) { return upstream->all_over(); });
+}
+
+std::unique_ptr<Parked> Scanner::take_parked(const spool::ScannedJob& job) {
+  if (!parked_ || !(parked_->job == job)) return nullptr;
+  return std::move(parked_);
+}
+
+void Scanner::look_ahead(const spool::ScannedJob& job) {
+  if (!decoding_.plan || ahead_ || parked_) return;
+  auto opened = jobs_.open(job.name);
+  auto* file = std::get_if<spool::JobFile>(&opened);
+  if (file == nullptr || !(file->id == job.id)) return;
+  ahead_ = start_reading(job.name, std::move(*file));
+}
+
+std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::string& reason,
+                                             const std::function<bool()>& cancelled) {
+  auto opened = jobs_.open(job.name);
+  if (const auto* none = std::get_if<spool::NoJobFile>(&opened)) {
+    reason = none->why == spool::NoJobFile::Why::vanished ? "is gone" : none->reason;
+    return std::nullopt;
+  }
+  Opened result{.file = std::move(std::get<spool::JobFile>(opened))};
+  if (!(result.file.id == job.id)) {
+    reason = "was replaced after its header had been read";
+    return std::nullopt;
+  }
+  if (!decoding_.plan) {
+    try {
+      const packet::HeaderReader header = pipeline::read_header(result.file.fd.get(), job.name);
+      result.metadata = header.metadata();
+      result.payload_offset = header.header_bytes();
+    } catch (const Error& error) {
+      reason = error.message();
+      return std::nullopt;
+    }
+  } else if (auto parked = take_parked(job)) {
+    result.metadata = std::move(parked->metadata);
+    result.upstream = std::move(parked->upstream);
+  } else {
+    std::unique_ptr<Reading> reading = std::move(ahead_);
+    if (reading && (reading->name != job.name || !(reading->id == job.id))) {
+      reading->header.reset();
+      retire(std::move(reading->upstream));
+      reading.reset();
+    }
+    if (!reading) {
+      reading = start_reading(job.name, {.fd = sys::duplicate(result.file.fd.get()), .id = job.id});
+    }
+    engine_.loop.run_until([&] { return reading->done || cancelled(); });
+    const bool done = reading->done;
+    const std::unique_ptr<pipeline::HeaderRead> header = std::move(reading->header);
+    if (header->result() != pipeline::HeaderRead::Result::ok) {
+      if (!done) {
+        retire(std::move(reading->upstream));
+        reason = "was not read to its end";
+        return std::nullopt;
+      }
+      if (header->result() != pipeline::HeaderRead::Result::undecodable) {
+        retire(std::move(reading->upstream));
+        throw Error(cat(printable(job.name), ": ", header->reason()));
+      }
+      reason = header->reason();
+      retire(std::move(reading->upstream));
+      return std::nullopt;
+    }
+    result.metadata = header->metadata();
+    result.upstream = std::move(reading->upstream);
+  }
+  if (result.upstream && result.upstream->tap() != nullptr) result.upstream->tap()->forward_all();
+  if (result.metadata.sequence != job.number) {
+    reason = cat("has become job ", result.metadata.sequence);
+    if (result.upstream) retire(std::move(result.upstream));
+    return std::nullopt;
+  }
+  return result;
+}
+
+}  // namespace penstock::work
