@@ -72,6 +72,7 @@ class Stages {
   std::unique_ptr<Cgroup> cgroup_;
   std::vector<Stage> stages_;
   bool ending_ = false;
+  bool ending_alone_ = false;  // by this process, as the keeper is dead
   bool tree_ended_ = false;
   bool keeper_died_ = false;
   std::optional<std::string> stuck_;

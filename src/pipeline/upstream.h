@@ -47,6 +47,8 @@ class Upstream {
   // Nobody wants the rest: our read end is closed, so that the stages end by SIGPIPE; after a
   // second those that live on are asked to end, and then made to. Over when all_over().
   void retire();
+  // Whether a retired one is gone. With the keeper dead, ends its tree here.
+  bool is_gone();
 
  private:
   Engine& engine_;

@@ -43,11 +43,10 @@ Scanner::~Scanner() {
       reading->header.reset();
       retire(std::move(reading->upstream));
     }
-    if (engine_.keeper.is_dead()) return;
     // They end by SIGPIPE, or are ended within a second or two; nothing of ours is left behind.
     engine_.loop.run_until([this] {
       bury_the_dead();
-      return retiring_.empty() || engine_.keeper.is_dead();
+      return retiring_.empty();
     });
   } catch (const Error& error) {
     Log::debug(error.message());  // the keeper ends what is left, when we do
@@ -197,7 +196,7 @@ void Scanner::retire(std::unique_ptr<pipeline::Upstream> upstream) {
 }
 
 void Scanner::bury_the_dead() {
-  std::erase_if(retiring_, [](const auto& upstream) { return upstream->all_over(); });
+  std::erase_if(retiring_, [](const auto& upstream) { return upstream->is_gone(); });
 }
 
 std::unique_ptr<Parked> Scanner::take_parked(const spool::ScannedJob& job) {
