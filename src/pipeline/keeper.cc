@@ -12,6 +12,10 @@
 
 namespace penstock::pipeline {
 
+Keeper::Keeper(sys::EventLoop& loop) : loop_(loop), late_news_(loop, [this] { tell_of_death(); }) {
+  inherited_.note_inherited_pipes();
+}
+
 Keeper::~Keeper() {
   if (process_ == 0 || dead_ || left_behind_) return;
   try {
@@ -56,7 +60,8 @@ PipelineId Keeper::open(Listener listener) {
   const PipelineId id = ++last_id_;
   Pipeline& pipeline = pipelines_[id];
   pipeline.listener = std::move(listener);
-  pipeline.tree.note_inherited_pipes();
+  pipeline.tree = inherited_;
+  if (dead_) late_news_.set(std::chrono::nanoseconds(0));
   return id;
 }
 
@@ -161,8 +166,14 @@ void Keeper::died() {
   }
   socket_watch_.reset();
   sys::reap(process_);
+  tell_of_death();
+}
+
+void Keeper::tell_of_death() {
   std::vector<PipelineId> ids;
-  for (const auto& [id, pipeline] : pipelines_) ids.push_back(id);
+  for (auto& [id, pipeline] : pipelines_) {
+    if (!std::exchange(pipeline.knows_of_death, true)) ids.push_back(id);
+  }
   for (const PipelineId id : ids) {
     deliver({.kind = Report::Kind::keeper_died, .pipeline = id});
   }

@@ -23,7 +23,7 @@ namespace penstock::pipeline {
 
 class Keeper {
  public:
-  explicit Keeper(sys::EventLoop& loop) : loop_(loop) {}
+  explicit Keeper(sys::EventLoop& loop);
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
   // Waits for the keeper's end where nothing is left to hold; see shut_down().
@@ -73,6 +73,7 @@ class Keeper {
     JobTree tree;
     std::string cgroup;
     std::unique_ptr<TreeEnd> own_end;
+    bool knows_of_death = false;
   };
 
   void start();
@@ -80,8 +81,12 @@ class Keeper {
   void take_reports();
   void deliver(const Report& report);
   void died();
+  void tell_of_death();
 
   sys::EventLoop& loop_;
+  // What every job's tree starts from. Noted before there are other threads: their pipes are below
+  // 10, too, for the moment until they are moved.
+  JobTree inherited_;
   std::vector<int> held_;
   pid_t process_ = 0;
   bool dead_ = false;
@@ -92,6 +97,7 @@ class Keeper {
   std::optional<sys::Watch> death_watch_;
   PipelineId last_id_ = 0;
   std::map<PipelineId, Pipeline> pipelines_;
+  sys::Timer late_news_;  // for pipelines that are opened when it is dead
 };
 
 }  // namespace penstock::pipeline

@@ -69,6 +69,8 @@ Run::Run(Engine& engine, const Options& options, Config config, std::function<vo
     if (auto* upstream = std::get_if<std::unique_ptr<Upstream>>(&config_.payload)) {
       upstream_ = std::move(*upstream);
       upstream_->processes().set_listener([this] { evaluate(); });
+      // Of a parked decoder nobody was told; no other news would follow this one.
+      if (upstream_->processes().keeper_died()) first_turn_.set(0ms);
     }
     const bool has_payload = !std::holds_alternative<NoPayload>(config_.payload);
     if (options_.verify_before && has_payload) {
