@@ -38,15 +38,17 @@ void Keeper::start() {
   auto [ours, theirs] = sys::MessageSocket::make_pair();
   auto self = sys::open_pidfd(::getpid());
   if (!self) throw Error("open a pidfd for this process");
-  process_ =
+  const pid_t process =
       sys::spawn_self({kKeeperName, std::to_string(theirs.fd()), std::to_string(self->get())},
                       {theirs.fd(), self->get()});
-  auto pidfd = sys::open_pidfd(process_);
+  // If anything fails from here on, that one has nothing to hold, and ends with us.
+  auto pidfd = sys::open_pidfd(process);
   assert(pidfd);  // it is our child, and not reaped
   pidfd_ = std::move(*pidfd);
   socket_ = std::move(ours);
   socket_watch_.emplace(loop_, socket_->fd(), EPOLLIN, [this](uint32_t) { take_reports(); });
   death_watch_.emplace(loop_, pidfd_.get(), EPOLLIN, [this](uint32_t) { died(); });
+  process_ = process;
   if (!held_.empty()) send({.kind = Order::Kind::hold}, held_);
 }
 
@@ -128,7 +130,11 @@ void Keeper::end_tree(PipelineId pipeline, const End& end) {
 
 void Keeper::forget(PipelineId pipeline) {
   if (pipelines_.erase(pipeline) == 0) return;
-  send({.kind = Order::Kind::forget, .pipeline = pipeline});
+  try {
+    send({.kind = Order::Kind::forget, .pipeline = pipeline});
+  } catch (const Error&) {
+    // Called by destructors. When it is told to quit, the keeper forgets all that is left.
+  }
 }
 
 void Keeper::take_reports() {
