@@ -122,7 +122,11 @@ int commit(const std::string& directory, std::chrono::microseconds pause) {
   // Held as long as this process lives: two at a time are two jobs at a time.
   const int lock = ::open((directory + "/running").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (lock < 0) die("open running");
-  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) log(directory, "overlap " + number + "\n");
+  while (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    log(directory, "overlap " + number + "\n");
+    break;
+  }
   log(directory, "start " + number + " " + variable("PENSTOCK_ATTEMPT") + "\n");
   const std::string result = check(pause);
   const std::string temporary = directory + "/." + number + ".tmp";
