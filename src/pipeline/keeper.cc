@@ -12,6 +12,10 @@
 
 namespace penstock::pipeline {
 
+Keeper::Keeper(sys::EventLoop& loop) : loop_(loop), late_news_(loop, [this] { tell_of_death(); }) {
+  inherited_.note_inherited_pipes();
+}
+
 Keeper::~Keeper() {
   if (process_ == 0 || dead_ || left_behind_) return;
   try {
@@ -36,15 +40,17 @@ void Keeper::start() {
   auto [ours, theirs] = sys::MessageSocket::make_pair();
   auto self = sys::open_pidfd(::getpid());
   if (!self) throw Error("open a pidfd for this process");
-  process_ =
+  const pid_t process =
       sys::spawn_self({kKeeperName, std::to_string(theirs.fd()), std::to_string(self->get())},
                       {theirs.fd(), self->get()});
-  auto pidfd = sys::open_pidfd(process_);
+  // If anything fails from here on, that one has nothing to hold, and ends with us.
+  auto pidfd = sys::open_pidfd(process);
   assert(pidfd);  // it is our child, and not reaped
   pidfd_ = std::move(*pidfd);
   socket_ = std::move(ours);
   socket_watch_.emplace(loop_, socket_->fd(), EPOLLIN, [this](uint32_t) { take_reports(); });
   death_watch_.emplace(loop_, pidfd_.get(), EPOLLIN, [this](uint32_t) { died(); });
+  process_ = process;
   if (!held_.empty()) send({.kind = Order::Kind::hold}, held_);
 }
 
@@ -59,6 +65,7 @@ PipelineId Keeper::open(Listener listener) {
   Pipeline& pipeline = pipelines_[id];
   pipeline.listener = std::move(listener);
   pipeline.tree = inherited_;
+  if (dead_) late_news_.set(std::chrono::nanoseconds(0));
   return id;
 }
 
@@ -128,7 +135,11 @@ void Keeper::end_tree(PipelineId pipeline, const End& end) {
 
 void Keeper::forget(PipelineId pipeline) {
   if (pipelines_.erase(pipeline) == 0) return;
-  send({.kind = Order::Kind::forget, .pipeline = pipeline});
+  try {
+    send({.kind = Order::Kind::forget, .pipeline = pipeline});
+  } catch (const Error&) {
+    // Called by destructors. When it is told to quit, the keeper forgets all that is left.
+  }
 }
 
 void Keeper::take_reports() {
@@ -166,9 +177,15 @@ void Keeper::died() {
   }
   socket_watch_.reset();
   sys::reap(process_);
+  tell_of_death();
+}
+
+void Keeper::tell_of_death() {
   std::vector<PipelineId> ids;
   ids.reserve(pipelines_.size());
-  for (const auto& [id, pipeline] : pipelines_) ids.push_back(id);
+  for (auto& [id, pipeline] : pipelines_) {
+    if (!std::exchange(pipeline.knows_of_death, true)) ids.push_back(id);
+  }
   for (const PipelineId id : ids) {
     deliver({.kind = Report::Kind::keeper_died, .pipeline = id});
   }

@@ -23,7 +23,7 @@ namespace penstock::pipeline {
 
 class Keeper {
  public:
-  explicit Keeper(sys::EventLoop& loop) : loop_(loop) {}
+  explicit Keeper(sys::EventLoop& loop);
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
   // Waits for the keeper's end where nothing is left to hold; see shut_down().
@@ -61,8 +61,6 @@ class Keeper {
   void end_tree(PipelineId pipeline, const End& end);
   // The pipeline is over, and its listener is not called again.
   void forget(PipelineId pipeline);
-  // Its listener is not called again, but the keeper goes on with it.
-  void ignore(PipelineId pipeline) { pipelines_.erase(pipeline); }
 
   bool is_running() const { return process_ != 0; }
   bool is_dead() const { return dead_; }
@@ -77,6 +75,7 @@ class Keeper {
     std::string cgroup;
     bool gate_holds = false;
     std::unique_ptr<TreeEnd> own_end;
+    bool knows_of_death = false;
   };
 
   void start();
@@ -84,8 +83,12 @@ class Keeper {
   void take_reports();
   void deliver(const Report& report);
   void died();
+  void tell_of_death();
 
   sys::EventLoop& loop_;
+  // What every job's tree starts from. Noted before there are other threads: their pipes are below
+  // 10, too, for the moment until they are moved.
+  JobTree inherited_;
   std::vector<int> held_;
   pid_t process_ = 0;
   bool dead_ = false;
@@ -98,6 +101,7 @@ class Keeper {
   std::optional<sys::Watch> death_watch_;
   PipelineId last_id_ = 0;
   std::map<PipelineId, Pipeline> pipelines_;
+  sys::Timer late_news_;  // for pipelines that are opened when it is dead
 };
 
 }  // namespace penstock::pipeline

@@ -55,6 +55,7 @@ class KeeperProcess {
     bool gate_holds = false;
     std::unique_ptr<TreeEnd> end;
     bool ended = false;
+    bool forgotten = false;  // by the processor, though it is not over: it goes when it is
   };
 
   void take_order();
@@ -63,6 +64,7 @@ class KeeperProcess {
   void end_tree(PipelineId id, EndMode mode, std::chrono::milliseconds grace,
                 const std::vector<std::string>& kill_with);
   void forget(PipelineId id);
+  void end_for_processor(PipelineId id, const Pipeline& pipeline);
   void report(const Report& report);
   void processor_died();
   void children_changed();
@@ -104,9 +106,9 @@ KeeperProcess::KeeperProcess(sys::UniqueFd socket, sys::UniqueFd processor)
 }
 
 void KeeperProcess::run() {
-  while (!quit_) {
+  for (;;) {
     loop_.turn();
-    if (processor_is_dead_ &&
+    if ((quit_ || processor_is_dead_) &&
         std::ranges::all_of(pipelines_, [](const auto& entry) { return entry.second.ended; })) {
       return;
     }
@@ -147,9 +149,13 @@ void KeeperProcess::obey(const Order& order, std::vector<sys::UniqueFd> fds) {
     case Order::Kind::forget:
       forget(order.pipeline);
       return;
-    case Order::Kind::quit:
+    case Order::Kind::quit: {
       quit_ = true;
+      std::vector<PipelineId> ids;
+      for (const auto& [id, pipeline] : pipelines_) ids.push_back(id);
+      for (const PipelineId id : ids) forget(id);
       return;
+    }
   }
 }
 
@@ -225,6 +231,7 @@ void KeeperProcess::end_tree(PipelineId id, EndMode mode, std::chrono::milliseco
     over.ended = true;
     children_changed();  // the statuses go before the news that all are dead
     report({.kind = Report::Kind::tree_ended, .pipeline = id});
+    if (over.forgotten) forget(id);
   };
   hooks.stuck = [this, id](pid_t pid, const std::string& sentence) {
     report({.kind = Report::Kind::tree_stuck, .pipeline = id, .pid = pid, .text = sentence});
@@ -248,8 +255,17 @@ void KeeperProcess::end_tree(PipelineId id, EndMode mode, std::chrono::milliseco
 void KeeperProcess::forget(PipelineId id) {
   const auto found = pipelines_.find(id);
   if (found == pipelines_.end()) return;
-  // In a turn of the loop of its own where a TreeEnd calls us; here it never does.
-  for (Stage& stage : found->second.stages) {
+  // An error made the processor drop it: the command must not take our letting go for its gate's
+  // opening, nor outlive the lock.
+  Pipeline& pipeline = found->second;
+  const bool lives =
+      std::ranges::any_of(pipeline.stages, [](const Stage& stage) { return !stage.reported; });
+  if (!pipeline.ended && (lives || pipeline.end)) {
+    pipeline.forgotten = true;
+    end_for_processor(id, pipeline);
+    return;
+  }
+  for (Stage& stage : pipeline.stages) {
     if (!stage.reaped) sys::reap(stage.pid);
   }
   pipelines_.erase(found);
@@ -260,8 +276,10 @@ void KeeperProcess::report(const Report& report) {
   if (processor_is_dead_) return;
   try {
     socket_.send(report.encode());
-  } catch (const Error&) {
-    // The processor is gone, and its pidfd will say so.
+  } catch (const Error& error) {
+    // The processor is gone, and its pidfd will say so. But one that lives would wait for ever for
+    // what it was not told; our death it hears of.
+    if (!error.is(EPIPE) && !error.is(ECONNRESET)) throw;
   }
 }
 
@@ -270,11 +288,13 @@ void KeeperProcess::processor_died() {
   processor_is_dead_ = true;
   processor_watch_.reset();
   socket_watch_.reset();
-  for (auto& [id, pipeline] : pipelines_) {
-    const bool opened = pipeline.had_gate && !pipeline.gate;
-    end_tree(id, opened ? EndMode::gate_open : EndMode::gate_shut,
-             opened ? std::chrono::milliseconds(kOpenGrace) : 0ms, {});
-  }
+  for (const auto& [id, pipeline] : pipelines_) end_for_processor(id, pipeline);
+}
+
+void KeeperProcess::end_for_processor(PipelineId id, const Pipeline& pipeline) {
+  const bool opened = pipeline.had_gate && !pipeline.gate;
+  end_tree(id, opened ? EndMode::gate_open : EndMode::gate_shut,
+           opened ? std::chrono::milliseconds(kOpenGrace) : 0ms, {});
 }
 
 bool KeeperProcess::keeps_dead_leader() const {

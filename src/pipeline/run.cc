@@ -59,6 +59,8 @@ Run::Run(Engine& engine, const Options& options, Config config)
     if (auto* upstream = std::get_if<std::unique_ptr<Upstream>>(&config_.payload)) {
       upstream_ = std::move(*upstream);
       upstream_->processes().set_listener([this] { evaluate(); });
+      // Of a parked decoder nobody was told; no other news would follow this one.
+      if (upstream_->processes().keeper_died()) first_turn_.set(0ms);
     }
     const bool has_payload = !std::holds_alternative<NoPayload>(config_.payload);
     if (options_.verify_before && has_payload) {
@@ -72,11 +74,7 @@ Run::Run(Engine& engine, const Options& options, Config config)
 }
 
 Run::~Run() {
-  if (done_) return;
-  engine_.keeper.leave_behind();
-  if (gate_) gate_->abandon();
-  if (processes_ != nullptr) processes_->abandon();
-  if (upstream_) upstream_->processes().abandon();
+  if (!done_ && gate_) gate_->abandon();
 }
 
 void Run::verify_first() {

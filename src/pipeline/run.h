@@ -87,8 +87,8 @@ class Run {
   Run(Engine& engine, const Options& options, Config config);
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
-  // Not done yet (an exception is on its way up): nothing is let go. Our end of the gate stays open
-  // until this process ends, and the keeper, which then sees that, ends the tree first.
+  // If it is not done (an exception is on its way up) our end of the gate stays open until this
+  // process ends; the keeper ends the tree before it lets its own go.
   ~Run();
 
   // Ends everything because we were told to end.

@@ -50,8 +50,9 @@ bool Stages::all_over(size_t first, size_t last) const {
 }
 
 void Stages::end_tree(EndMode mode, std::chrono::milliseconds grace, int gate) {
-  if (ending_ && !keeper_died_) return;
+  if (ending_ && (!keeper_died_ || ending_alone_)) return;
   ending_ = true;
+  ending_alone_ = keeper_died_;
   engine_.keeper.end_tree(
       id_, {.mode = mode, .grace = grace, .kill_with = options_.kill_with, .gate = gate});
 }

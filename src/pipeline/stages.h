@@ -44,8 +44,6 @@ class Stages {
   Stages(const Stages&) = delete;
   Stages& operator=(const Stages&) = delete;
   ~Stages();
-  // Leaves everything to the keeper, for when we have ended: it is not told to forget.
-  void abandon() { abandoned_ = true; }
 
   void set_listener(std::function<void()> changed) { changed_ = std::move(changed); }
 
@@ -75,8 +73,8 @@ class Stages {
   std::function<void()> changed_;
   std::unique_ptr<Cgroup> cgroup_;
   std::vector<Stage> stages_;
-  bool abandoned_ = false;
   bool ending_ = false;
+  bool ending_alone_ = false;  // by this process, as the keeper is dead
   bool tree_ended_ = false;
   bool keeper_died_ = false;
   std::optional<std::string> stuck_;

@@ -55,6 +55,7 @@ TreeEnd::TreeEnd(sys::EventLoop& loop, Plan plan, Hooks hooks)
     grace_timer_.set(grace);
     check_timer_.set(kCheckEvery);
   } else {
+    if (plan_.mode == EndMode::gate_shut) stop_the_known();
     // In a turn of its own: hooks must not run inside the constructor.
     grace_timer_.set(0ms);
   }
@@ -107,6 +108,19 @@ std::vector<TreeEnd::Member*> TreeEnd::look_again() {
     fresh.push_back(&member);
   }
   return fresh;
+}
+
+// At once, before the first look around: that reads all of /proc, which on a busy machine takes
+// long enough for whoever killed one of our two processes to kill the other one, too.
+void TreeEnd::stop_the_known() const {
+  for (const JobTree::Stage& stage : plan_.tree.stages) {
+    const auto pidfd = sys::open_pidfd(stage.pid);
+    const auto process = procfs::read_stat(stage.pid);
+    if (!pidfd || !process || process->start_time != stage.start_time) continue;
+    sys::send_signal(pidfd->get(), SIGSTOP);
+  }
+  // Its leader is not reaped before the tree is over, so the number is still the job's.
+  if (plan_.tree.group != 0) sys::signal_group(plan_.tree.group, SIGSTOP);
 }
 
 void TreeEnd::stop_until_none_is_new() {

@@ -52,6 +52,7 @@ class TreeEnd {
   void strike();
   // Adds members that are new and returns them.
   std::vector<Member*> look_again();
+  void stop_the_known() const;
   void stop_until_none_is_new();
   void kill_all();
   void look_whether_over();

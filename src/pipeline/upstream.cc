@@ -90,6 +90,14 @@ void Upstream::retire() {
   retire_timer_->set(kRetirePatience);
 }
 
+bool Upstream::is_gone() {
+  if (!processes_.keeper_died()) {
+    return all_over() && (!processes_.is_ending() || processes_.tree_ended());
+  }
+  processes_.end_tree(EndMode::gate_shut, 0ms, -1);
+  return processes_.tree_ended() || processes_.stuck();
+}
+
 std::optional<std::string> holder_of(int fd, bool writes) {
   const ino_t inode = sys::inode_of(fd);
   for (const procfs::ProcessStat& process : procfs::read_all_stats()) {

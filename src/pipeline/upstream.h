@@ -53,9 +53,8 @@ class Upstream {
   // second those that live on are asked to end, and then made to, and so is a writer that they left
   // behind. Over when is_gone().
   void retire();
-  bool is_gone() const {
-    return all_over() && (!processes_.is_ending() || processes_.tree_ended());
-  }
+  // Whether a retired one is gone. With the keeper dead, ends its tree here.
+  bool is_gone();
 
  private:
   Engine& engine_;

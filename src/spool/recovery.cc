@@ -7,11 +7,16 @@ namespace penstock::spool {
 namespace {
 
 // Whether that run removed what it was done with. If it did not, nothing is there to be redone.
-bool removed_its_jobs(const RunRecord& run) {
-  return !run.ended && !run.never_delete && run.on_error != OnError::leave;
+bool removes_jobs(const RunRecord& run) {
+  return !run.never_delete && run.on_error != OnError::leave;
 }
 
-// kill -9 between commit and removal.
+bool was_cut_short(const RunRecord& run) {
+  return !run.ended && removes_jobs(run);
+}
+
+// kill -9 between commit and removal, or an error there: with nextseq past it the job is done, also
+// when its run has ended in good order.
 bool was_being_removed(const RunRecord& run, const OldJob& job) {
   return run.job && run.job->done && run.job->number == job.number && run.job->file == job.name &&
          run.job->inode == job.id.inode;
@@ -33,15 +38,15 @@ Recovery recover(const std::optional<RunRecord>& last, const QueueState& state,
   Recovery recovery;
   for (OldJob& job : jobs) {
     if (job.number >= state.next) continue;
-    const bool ours = last && removed_its_jobs(*last) &&
-                      (was_being_removed(*last, job) || came_back(last->range, state, job));
+    const bool ours = last && ((removes_jobs(*last) && was_being_removed(*last, job)) ||
+                               (was_cut_short(*last) && came_back(last->range, state, job)));
     (ours ? recovery.remove : recovery.report).push_back(std::move(job));
   }
   return recovery;
 }
 
 RecoveryRange carried_range(const std::optional<RunRecord>& last, const RecoveryRange& own) {
-  return last && removed_its_jobs(*last) ? last->range : own;
+  return last && was_cut_short(*last) ? last->range : own;
 }
 
 }  // namespace penstock::spool

@@ -100,9 +100,13 @@ TEST(Recovery, RemovesNothingUnderLeaveOrNeverDelete) {
   RunRecord keep = killed_run();
   keep.never_delete = true;
   EXPECT_EQ(verdict(keep, after_power_cut(), {job(5), job(7)}), " | 5 7");
+}
+
+// fdatasync or unlink has failed, and the run has said so and ended.
+TEST(Recovery, RemovesOnlyTheJobInFlightAfterAnErrorBetweenCommitAndRemoval) {
   RunRecord ended = killed_run();
   ended.ended = true;
-  EXPECT_EQ(verdict(ended, after_power_cut(), {job(5), job(7)}), " | 5 7");
+  EXPECT_EQ(verdict(ended, after_power_cut(), {job(5), job(7)}), "7 | 5");
 }
 
 TEST(Recovery, ReportsAllWithoutARecord) {

@@ -55,6 +55,10 @@ Delivery send_signal(int pidfd, int signal) {
   return errno == EPERM ? Delivery::refused : Delivery::gone;
 }
 
+void signal_group(pid_t group, int signal) {
+  static_cast<void>(::kill(-group, signal));  // ESRCH: nobody is left, which is as good
+}
+
 std::optional<Reaped> reap(pid_t pid) {
   const auto info = dead_child(P_PID, pid, 0);
   if (!info) return std::nullopt;

@@ -22,6 +22,9 @@ bool is_dead(int pidfd);
 enum class Delivery { sent, gone, refused };
 // Sends `signal` to the process behind `pidfd`; `refused` is EPERM.
 Delivery send_signal(int pidfd, int signal);
+// To all members of a process group, as far as we may; the caller knows that it is still the one he
+// means.
+void signal_group(pid_t group, int signal);
 
 struct Reaped {
   pid_t pid = 0;

@@ -44,11 +44,10 @@ Scanner::~Scanner() {
       reading->header.reset();
       retire(std::move(reading->upstream));
     }
-    if (engine_.keeper.is_dead()) return;
     // They end by SIGPIPE, or are ended within a second or two; nothing of ours is left behind.
     engine_.loop.run_until([this] {
       bury_the_dead();
-      return retiring_.empty() || engine_.keeper.is_dead();
+      return retiring_.empty();
     });
   } catch (const Error& error) {
     Log::debug(error.message());  // the keeper ends what is left, when we do
