@@ -36,7 +36,6 @@ Keeper::~Keeper() {
 void Keeper::start() {
   sys::become_subreaper();
   has_terminal_ = sys::has_terminal();
-  inherited_.note_inherited_pipes();
   auto [ours, theirs] = sys::MessageSocket::make_pair();
   auto self = sys::open_pidfd(::getpid());
   if (!self) throw Error("open a pidfd for this process");

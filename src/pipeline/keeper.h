@@ -94,7 +94,6 @@ class Keeper {
   bool dead_ = false;
   bool left_behind_ = false;
   bool has_terminal_ = false;
-  JobTree inherited_;  // what every job's tree starts from
   sys::UniqueFd pidfd_;
   std::optional<sys::MessageSocket> socket_;
   std::optional<sys::Watch> socket_watch_;
