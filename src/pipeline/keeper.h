@@ -67,6 +67,7 @@ class Keeper {
 
   // Whether the keeper has to stay and hold what it holds, as a tree could not be ended.
   void leave_behind() { left_behind_ = true; }
+  bool is_left_behind() const { return left_behind_; }
 
  private:
   struct Pipeline {

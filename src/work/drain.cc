@@ -110,6 +110,9 @@ void Drain::begin_record() {
   record_.range = spool::carried_range(last_record_, own_range_);
   record_.on_error = settings_.on_error;
   record_.never_delete = settings_.never_delete;
+  // How often it was tried, and whether its file is to go, is not forgotten before that is settled.
+  if (last_record_) record_.job = last_record_->job;
+  write_record(spool::Durable::no);
 }
 
 void Drain::scan() {
@@ -146,6 +149,7 @@ void Drain::recover() {
   }
   if (!recovery.remove.empty()) jobs_->sync();
   record_.range = own_range_;
+  if (record_.job && record_.job->done) record_.job.reset();
 
   std::vector<ScannedJob> left;
   left.reserve(recovery.report.size());
@@ -331,7 +335,7 @@ void Drain::begin_job(const ScannedJob& job) {
 
 void Drain::write_record(spool::Durable durable) {
   spool::write_run_record(lock_->fd(), record_, durable);
-  record_is_durable_ = true;
+  if (durable == spool::Durable::yes) record_is_durable_ = true;
 }
 
 // From here on the job is over: nextseq is the commit.
@@ -398,14 +402,14 @@ void Drain::end_record() {
     const auto& tried = last_record_->job;
     if (!sequence_ || (tried && !tried->done && tried->number >= next_)) return;
   }
-  if (record_.job || last_record_) spool::clear_run_record(lock_->fd());
+  spool::clear_run_record(lock_->fd());
 }
 
 // The run did not: what was in flight, and how often it was tried, stays on record.
 void Drain::keep_record() noexcept {
   try {
     if (removed_any_) jobs_->sync();
-    if (!record_is_durable_) return;  // no job was begun, and the old record still stands
+    if (engine_.keeper.is_left_behind()) return;  // it holds the lock, and the record says for whom
     record_.ended = true;
     write_record(spool::Durable::no);
   } catch (const Error& error) {

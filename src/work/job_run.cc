@@ -144,7 +144,7 @@ JobEnd judge_decoder(const JobContext& context, std::unique_ptr<pipeline::Upstre
                                .job = cat(job.job.number, " ", job.job.name)};
   config.command.spec.argv = {"/bin/sh", "-c", ":"};
   config.command.env = context.engine.environment;
-  pipeline::Run run(context.engine, options, std::move(config), [] {});
+  pipeline::Run run(context.engine, options, std::move(config));
   JobEnd end = end_of(wait_for(context, run, cat("job ", job.job.number)), {});
   end.may_have_been_applied = false;  // there was nothing to apply
   return end;

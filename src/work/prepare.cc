@@ -191,18 +191,28 @@ spool::SequenceLock lock_sequence(const PrepareSettings& settings, const EndSign
   }
 }
 
+// Whether the job of this note came to be: it lies there, or has been run or put aside meanwhile.
+bool was_published(const spool::EnqueueNote& note) {
+  const spool::Queue queue(note.queue_dir);
+  if (sys::status_of_path(queue.job_path(note.file))) return true;
+  if (sys::status_of_path(cat(queue.private_path(), "/quarantine/", note.file))) return true;
+  try {
+    return spool::read_sequence_unlocked(queue.sequence_path()) > note.number;
+  } catch (const Error&) {
+    return false;  // an append-only queue has none
+  }
+}
+
 // The number that comes next, once an enqueue that was killed before its last step has been
 // completed.
 uint64_t settled_number(const spool::SequenceLock& lock, spool::SequenceFile& file) {
   const uint64_t number = file.read();
   const auto note = spool::read_enqueue_note(lock.fd());
   if (!note) return number;
-  const bool was_published =
-      note->number == number &&
-      sys::status_of_path(spool::Queue(note->queue_dir).job_path(note->file)).has_value();
-  if (was_published) file.write(spool::successor(number));
+  const bool used = note->number == number && was_published(*note);
+  if (used) file.write(spool::successor(number));
   spool::clear_run_record(lock.fd());
-  return was_published ? number + 1 : number;
+  return used ? number + 1 : number;
 }
 
 uint64_t take_number(const PrepareSettings& settings, const EndSignals& signals) {
