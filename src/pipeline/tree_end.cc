@@ -73,8 +73,11 @@ void TreeEnd::strike() {
   if (over_ || struck_) return;
   struck_ = true;
   struck_at_ = std::chrono::steady_clock::now();
-  if (plan_.mode == EndMode::gate_shut) stop_until_none_is_new();
-  look_again();
+  if (plan_.mode == EndMode::gate_shut) {
+    stop_until_none_is_new();
+  } else {
+    look_again();
+  }
   kill_all();
   look_whether_over();
 }

@@ -134,6 +134,7 @@ int commit(const std::string& directory, std::chrono::microseconds pause) {
   if (fd < 0) die("open");
   write_all(fd, result);
   ::close(fd);
+  log(directory, "commit " + number + " " + result);  // a later one may hide a false one
   if (std::rename(temporary.c_str(), (directory + "/" + number).c_str()) != 0) die("rename");
   return 0;
 }
