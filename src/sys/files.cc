@@ -28,6 +28,11 @@ UniqueFd moved_high(UniqueFd fd) {
   return duplicate(fd.get());
 }
 
+bool is_inherited(int fd) {
+  const int flags = fcntl(fd, F_GETFD);
+  return flags >= 0 && (static_cast<unsigned>(flags) & FD_CLOEXEC) == 0;
+}
+
 UniqueFd duplicate(int fd) {
   UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, kLowestFd));
   if (!copy) throw Error::from_errno(cat("duplicate descriptor ", fd));

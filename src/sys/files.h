@@ -20,6 +20,8 @@ inline constexpr int kLowestFd = 10;
 
 // `fd` itself, or a close-on-exec duplicate at kLowestFd or above in its place.
 UniqueFd moved_high(UniqueFd fd);
+// Whether `fd` came from our caller and goes on to our children: ours are all close-on-exec.
+bool is_inherited(int fd);
 // A second descriptor of the same open file description, close-on-exec, at kLowestFd or above.
 UniqueFd duplicate(int fd);
 
