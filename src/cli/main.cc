@@ -116,8 +116,11 @@ int main(int argc, char** argv) {
   if (argc > 0 && std::strcmp(words[0], penstock::pipeline::kKeeperName) == 0) {
     return penstock::pipeline::keeper_main(words.subspan(1));
   }
+  penstock::sys::fill_closed_standard_fds();
   // A reader of our output that went away is an error to be told, not a death.
   penstock::sys::ignore_sigpipe();
+  // A caller that ignores SIGCHLD would have the kernel throw away the statuses of our children.
+  penstock::sys::heed_sigchld();
   return penstock::cli::run_program(argc > 0 ? words.subspan(1) : words,
                                     argc > 0 ? words[0] : "penstock");
 }

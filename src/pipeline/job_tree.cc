@@ -47,8 +47,10 @@ struct Candidate {
 }  // namespace
 
 void JobTree::note_inherited_pipes() {
-  for (int fd = 0; fd < sys::kLowestFd; ++fd) {
-    if (sys::is_pipe(fd)) foreign_pipes.insert(sys::inode_of(fd));
+  const auto ends = procfs::read_pipe_ends(::getpid());
+  if (!ends) return;
+  for (const PipeEnd& end : *ends) {
+    if (sys::is_inherited(end.fd)) foreign_pipes.insert(end.inode);
   }
 }
 
@@ -66,15 +68,22 @@ std::vector<ProcessStat> find_members(const JobTree& tree, const std::vector<Pro
                                       pid_t root, const PipeEndsOf& pipe_ends_of) {
   std::vector<Candidate> outside;  // descendants that are not known to be members yet
   std::vector<Candidate> inside;
-  std::set<pid_t> member_pids;
+  std::map<pid_t, const ProcessStat*> members;
   std::set<ino_t> pipes = tree.data_pipes;
 
   auto admit = [&](Candidate candidate) {
-    member_pids.insert(candidate.process->pid);
+    members.emplace(candidate.process->pid, candidate.process);
     if (candidate.ends) {
       for (const PipeEnd& end : *candidate.ends) pipes.insert(end.inode);
     }
     inside.push_back(std::move(candidate));
+  };
+  // A child that has not left its parent's group. With a terminal no group is the job's alone, and
+  // a shell's background job has no pipe of the job's either: its stdin is /dev/null.
+  auto is_with_its_parent = [&](const ProcessStat& process) {
+    const auto parent = members.find(process.parent);
+    return parent != members.end() && parent->second->group == process.group &&
+           parent->second->session == process.session;
   };
   for (const ProcessStat* process : descendants(all, root)) {
     if (!is_alive(*process)) continue;
@@ -101,10 +110,11 @@ std::vector<ProcessStat> find_members(const JobTree& tree, const std::vector<Pro
     for (Candidate& candidate : outside) {
       if (candidate.process == nullptr) continue;
       const bool belongs =
-          candidate.ends
-              ? std::ranges::any_of(*candidate.ends,
-                                    [&](const PipeEnd& end) { return pipes.contains(end.inode); })
-              : member_pids.contains(candidate.process->parent);
+          is_with_its_parent(*candidate.process) ||
+          (candidate.ends
+               ? std::ranges::any_of(*candidate.ends,
+                                     [&](const PipeEnd& end) { return pipes.contains(end.inode); })
+               : members.contains(candidate.process->parent));
       if (!belongs) continue;
       admit(std::move(candidate));
       candidate.process = nullptr;
@@ -112,10 +122,10 @@ std::vector<ProcessStat> find_members(const JobTree& tree, const std::vector<Pro
     }
   }
 
-  std::vector<ProcessStat> members;
-  members.reserve(inside.size());
-  for (const Candidate& candidate : inside) members.push_back(*candidate.process);
-  return members;
+  std::vector<ProcessStat> found;
+  found.reserve(inside.size());
+  for (const Candidate& candidate : inside) found.push_back(*candidate.process);
+  return found;
 }
 
 }  // namespace penstock::pipeline

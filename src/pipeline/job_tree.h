@@ -41,8 +41,8 @@ struct JobTree {
 using PipeEndsOf = std::function<std::optional<std::vector<procfs::PipeEnd>>(pid_t)>;
 
 // The living members of `tree` among `all`. Descendants are those of `root`, which is none itself.
-// A descendant whose descriptors may not be read belongs to the job if its parent does (`sudo zfs
-// receive`).
+// A child of a member is one, too, unless it has left its parent's group. A descendant whose
+// descriptors may not be read belongs to the job if its parent does (`sudo zfs receive`).
 std::vector<procfs::ProcessStat> find_members(const JobTree& tree,
                                               const std::vector<procfs::ProcessStat>& all,
                                               pid_t root, const PipeEndsOf& pipe_ends_of);

@@ -375,6 +375,7 @@ int keeper_main(std::span<char* const> arguments) {
       return sys::UniqueFd(static_cast<int>(fd));
     };
     KeeperProcess keeper(own(*socket), own(*processor));
+    sys::drop_startup_pages();
     keeper.run();
     return 0;
   } catch (const std::exception& error) {

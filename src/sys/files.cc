@@ -28,6 +28,18 @@ UniqueFd moved_high(UniqueFd fd) {
   return duplicate(fd.get());
 }
 
+bool is_inherited(int fd) {
+  const int flags = fcntl(fd, F_GETFD);
+  return flags >= 0 && (static_cast<unsigned>(flags) & FD_CLOEXEC) == 0;
+}
+
+void fill_closed_standard_fds() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    // The lowest free one is the one that is closed. Inherited on purpose, so not close-on-exec.
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) static_cast<void>(::open("/dev/null", O_RDWR));
+  }
+}
+
 UniqueFd duplicate(int fd) {
   UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, kLowestFd));
   if (!copy) throw Error::from_errno(cat("duplicate descriptor ", fd));

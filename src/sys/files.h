@@ -20,6 +20,11 @@ inline constexpr int kLowestFd = 10;
 
 // `fd` itself, or a close-on-exec duplicate at kLowestFd or above in its place.
 UniqueFd moved_high(UniqueFd fd);
+// Whether `fd` came from our caller and goes on to our children: ours are all close-on-exec.
+bool is_inherited(int fd);
+// Opens /dev/null in place of what our caller closed of 0, 1 and 2, so that no file that a child
+// opens can become its stdout.
+void fill_closed_standard_fds();
 // A second descriptor of the same open file description, close-on-exec, at kLowestFd or above.
 UniqueFd duplicate(int fd);
 

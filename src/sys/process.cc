@@ -1,7 +1,9 @@
 #include "sys/process.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -10,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <span>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -80,6 +83,22 @@ std::optional<ExitStatus> peek_status(pid_t pid) {
 
 void become_subreaper() {
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) throw Error::from_errno("become subreaper");
+}
+
+void drop_startup_pages() {
+  const auto drop = [](dl_phdr_info* object, size_t /*size*/, void* /*data*/) {
+    const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+    for (const ElfW(Phdr) & part : std::span(object->dlpi_phdr, object->dlpi_phnum)) {
+      // Never a writable part: it may hold what no file does.
+      if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
+      const uintptr_t first = (object->dlpi_addr + part.p_vaddr) & ~(page - 1);
+      const uintptr_t last = object->dlpi_addr + part.p_vaddr + part.p_memsz;
+      // Refused where it cannot be done; then we are as large as before.
+      ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+    }
+    return 0;
+  };
+  ::dl_iterate_phdr(drop, nullptr);
 }
 
 void set_process_name(const char* name) {

@@ -40,6 +40,9 @@ std::optional<ExitStatus> peek_status(pid_t pid);
 // Orphaned descendants become our children rather than init's.
 void become_subreaper();
 // The name that ps and pkill see, cut to 15 bytes.
+// Gives back the pages of programs and libraries that only the start needed; what is used again
+// comes back from the page cache. A process that has little more than these is half as large then.
+void drop_startup_pages();
 void set_process_name(const char* name);
 // Whether this process has a controlling terminal.
 bool has_terminal();

@@ -36,6 +36,10 @@ void ignore_sigpipe() {
   ::signal(SIGPIPE, SIG_IGN);
 }
 
+void heed_sigchld() {
+  ::signal(SIGCHLD, SIG_DFL);
+}
+
 bool is_ignored(int signal) {
   struct sigaction action {};
   return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;

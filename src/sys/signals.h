@@ -15,6 +15,8 @@ sigset_t signal_set(std::initializer_list<int> signals);
 void block_signals(std::initializer_list<int> signals);
 void block_all_signals();
 void ignore_sigpipe();
+// Sets SIGCHLD to its default, in case we inherited it ignored.
+void heed_sigchld();
 // Whether we inherited `signal` ignored (as under nohup).
 bool is_ignored(int signal);
 
