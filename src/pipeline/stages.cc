@@ -8,6 +8,15 @@
 
 namespace penstock::pipeline {
 
+namespace {
+
+std::unique_ptr<Cgroup> make_cgroup() {
+  static uint64_t made = 0;
+  return std::make_unique<Cgroup>(cat("penstock-", ::getpid(), "-", ++made));
+}
+
+}  // namespace
+
 std::string Stages::Stage::name() const {
   return std::string(base_name(spec.argv.at(0)));
 }
@@ -16,9 +25,8 @@ Stages::Stages(Engine& engine, const Options& options, std::function<void()> cha
     : engine_(engine),
       options_(options),
       changed_(std::move(changed)),
-      id_(engine.keeper.open([this](const Report& report) { take(report); })) {
-  if (options.cgroup) cgroup_ = std::make_unique<Cgroup>(cat("penstock-", ::getpid(), "-", id_));
-}
+      cgroup_(options.cgroup ? make_cgroup() : nullptr),
+      id_(engine.keeper.open([this](const Report& report) { take(report); })) {}
 
 Stages::~Stages() {
   engine_.keeper.forget(id_);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 #include "base/text.h"
 #include "pipeline/cgroup.h"
@@ -189,22 +190,30 @@ void TreeEnd::look_whether_over() {
 void TreeEnd::tell_who_is_left() {
   if (told_) return;
   told_ = true;
-  // The youngest of those we may not touch: with `sudo zfs receive` that is zfs.
-  const Member* left = nullptr;
+  std::vector<const Member*> left;
   for (const auto& [pid, member] : members_) {
-    if (member.dead) continue;
-    if (left == nullptr || member.process.start_time >= left->process.start_time) left = &member;
+    if (!member.dead) left.push_back(&member);
   }
-  if (left == nullptr) {
+  if (left.empty()) {
     hooks_.stuck(0, "a process that we cannot see still reads its input; its input stays shut");
     return;
   }
-  const pid_t pid = left->process.pid;
-  const std::string who = cat(printable(left->process.comm), " ", pid);
-  if (left->refused) {
+  std::ranges::sort(left, {}, [](const Member* member) {
+    return std::pair(member->process.start_time, member->process.pid);
+  });
+  // The youngest is the one to name: with `sudo zfs receive` that is zfs.
+  const Member& youngest = *left.back();
+  const pid_t pid = youngest.process.pid;
+  const std::string who = cat(printable(youngest.process.comm), " ", pid);
+  if (youngest.refused) {
+    // To be killed in one go and parents first: a shell would take its child's death for an end,
+    // and go on.
+    std::string pids;
+    for (const Member* member : left) pids += cat(" ", member->process.pid);
     const auto owner = procfs::read_owner(pid);
-    hooks_.stuck(pid, cat(who, " belongs to ", owner ? user_name(*owner) : "another user",
-                          " and cannot be ended by us; its input stays shut: sudo kill ", pid));
+    hooks_.stuck(pid,
+                 cat(who, " belongs to ", owner ? user_name(*owner) : "another user",
+                     " and cannot be ended by us; its input stays shut: sudo kill -KILL", pids));
     return;
   }
   const auto now = procfs::read_stat(pid);

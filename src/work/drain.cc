@@ -325,6 +325,7 @@ void Drain::check_before_running(const ScannedJob& job) {
 }
 
 void Drain::begin_job(const ScannedJob& job) {
+  tried_any_ = true;
   record_.job = spool::JobInFlight{
       .number = job.number,
       .file = job.name,
@@ -398,11 +399,13 @@ void Drain::tell_what_waits() {
 // one has tried.
 void Drain::end_record() {
   if (removed_any_) jobs_->sync();
-  if (!record_.job && last_record_) {
-    const auto& tried = last_record_->job;
-    if (!sequence_ || (tried && !tried->done && tried->number >= next_)) return;
+  const bool another_is_due = !tried_any_ && record_.job && !record_.job->done &&
+                              (!sequence_ || record_.job->number >= next_);
+  if (another_is_due) {
+    keep_record();
+  } else {
+    spool::clear_run_record(lock_->fd());
   }
-  spool::clear_run_record(lock_->fd());
 }
 
 // The run did not: what was in flight, and how often it was tried, stays on record.

@@ -89,6 +89,7 @@ class Drain {
   spool::RunRecord record_;
   spool::RecoveryRange own_range_;
   bool record_is_durable_ = false;
+  bool tried_any_ = false;
   std::optional<spool::JobDirectory> jobs_;
   spool::JobSet set_;
   std::vector<spool::ScannedJob> by_time_;  // Timestamp order, latest first

@@ -34,28 +34,31 @@ gatekeepers() { grep -lx gatekeeper /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3;
 
 # The gatekeeper of this test, whose queue lock it holds.
 keeper_of_test() {
-  local pid
+  local pids
   for pid in $(gatekeepers); do
     if find "/proc/$pid/fd" -lname "$T/*" 2>/dev/null | grep -q .; then echo "$pid"; fi
   done
 }
 
 @test "a command of root's: told, gate shut, lock kept until it is gone" {
-  local pid
+  local pids
   need_sudo
   random_bytes 1000 | add_job
   chmod a+r q/jobs/*
-  process_as_nobody -d "$bad" sudo -- -n sh -c 'cat >got/1.tmp && mv got/1.tmp got/1'
-  refused 1 "belongs to root and cannot be ended by us; its input stays shut: sudo kill "
+  # With ';' the shell would rename if its cat were killed alone.
+  process_as_nobody -d "$bad" sudo -- -n sh -c 'cat >got/1.tmp; mv got/1.tmp got/1'
+  refused 1 "belongs to root and cannot be ended by us; its input stays shut: sudo kill -KILL "
   says "sh exited 1"
-  pid=$(sed -n 's/.*its input stays shut: sudo kill \([0-9]*\).*/\1/p' err)
-  [ "$(cat "/proc/$pid/comm")" = cat ]
+  pids=$(sed -n 's/.*its input stays shut: sudo kill -KILL \([0-9 ]*[0-9]\).*/\1/p' err)
+  [ "$(cat "/proc/${pids##* }/comm")" = cat ]
   [ -n "$(keeper_of_test)" ]
   process_as_nobody -d "$bad" cat
   [ "$status" = 1 ]
   says "busy"
   not_committed 1
-  kill "$pid"
+  # As we were told.
+  # shellcheck disable=SC2086
+  kill -KILL $pids
   until_true no_keeper
   not_committed 1
   # The lock is free again, and the good packet applies.
@@ -82,14 +85,16 @@ no_keeper() { [ -z "$(keeper_of_test)" ]; }
 }
 
 @test "--kill-with that does not help: told as without it" {
-  local pid
+  local pids
   need_sudo
   random_bytes 1000 | add_job
   chmod a+r q/jobs/*
   process_as_nobody --kill-with false -d "$bad" sudo -- -n sh -c 'cat >got/1.tmp && mv got/1.tmp got/1'
-  refused 1 "belongs to root and cannot be ended by us; its input stays shut: sudo kill "
-  pid=$(sed -n 's/.*its input stays shut: sudo kill \([0-9]*\).*/\1/p' err)
-  kill "$pid"
+  refused 1 "belongs to root and cannot be ended by us; its input stays shut: sudo kill -KILL "
+  pids=$(sed -n 's/.*its input stays shut: sudo kill -KILL \([0-9 ]*[0-9]\).*/\1/p' err)
+  # As we were told.
+  # shellcheck disable=SC2086
+  kill -KILL $pids
   until_true no_keeper
   not_committed 1
 }
