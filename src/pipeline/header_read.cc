@@ -1,5 +1,6 @@
 #include "pipeline/header_read.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/error.h"
@@ -34,6 +35,24 @@ packet::HeaderReader read_header(int fd, std::string_view name) {
     const size_t count = sys::read_some(fd, block, name);
     if (count == 0) reader.end_of_input();
     reader.feed(std::span(block).first(count));
+  }
+  return reader;
+}
+
+packet::HeaderReader read_file_header(int fd, std::string_view name) {
+  packet::HeaderReader reader;
+  std::array<uint8_t, 4096> block{};
+  off_t offset = 0;
+  while (!reader.done()) {
+    const size_t count = sys::pread_some(fd, block, offset, name);
+    if (count == 0) reader.end_of_input();
+    std::span<const uint8_t> rest = std::span(block).first(count);
+    while (!reader.done() && !rest.empty()) {
+      const size_t taken = std::min(reader.wanted(), rest.size());
+      reader.feed(rest.first(taken));
+      rest = rest.subspan(taken);
+    }
+    offset += static_cast<off_t>(count);
   }
   return reader;
 }

@@ -17,6 +17,10 @@ namespace penstock::pipeline {
 // packet::BadHeader, or Error if it cannot be read.
 packet::HeaderReader read_header(int fd, std::string_view name);
 
+// The same from a regular file, by one pread where the header is as small as usual; the position
+// stays where it is.
+packet::HeaderReader read_file_header(int fd, std::string_view name);
+
 // Through a decoder, by events.
 class HeaderRead {
  public:

@@ -95,8 +95,8 @@ std::vector<ProcessStat> find_members(const JobTree& tree, const std::vector<Pro
     const bool is_stage = std::ranges::any_of(tree.stages, [&](const JobTree::Stage& stage) {
       return stage.pid == process->pid && stage.start_time == process->start_time;
     });
-    const bool in_group =
-        tree.group != 0 && process->group == tree.group && process->session == tree.session;
+    const bool in_group = process->session == tree.session &&
+                          (tree.whole_session || (tree.group != 0 && process->group == tree.group));
     if (is_stage || in_group || tree.in_cgroup.contains(process->pid)) {
       admit(std::move(candidate));
     } else {

@@ -23,6 +23,9 @@ struct JobTree {
   // The job's process group in the keeper's session; 0 where the job shares its caller's.
   pid_t group = 0;
   pid_t session = 0;
+  // Everybody in that session belongs to it, whatever his group: for when the keeper, who had made
+  // the session, is dead, and all that it had started is to end.
+  bool whole_session = false;
   // A descendant of ours that holds one of these belongs to the job, and so do, transitively,
   // holders of its pipes.
   std::set<ino_t> data_pipes;

@@ -98,6 +98,16 @@ TEST_F(JobTreeTest, HasItsWholeProcessGroupInTheKeepersSession) {
   EXPECT_EQ(members(), (Pids{20, 30}));
 }
 
+TEST_F(JobTreeTest, HasTheWholeSessionOfADeadKeeper) {
+  tree_.session = kKeeper;
+  tree_.whole_session = true;
+  tree_.stages.clear();
+  add(30, 1, {}, 30, kKeeper);  // not below us
+  add(40, kKeeper, {}, 40, kKeeper);
+  add(50, kKeeper, {}, 50, 50);  // gpg-agent
+  EXPECT_EQ(members(), (Pids{40}));
+}
+
 TEST_F(JobTreeTest, HasTheUnreadableChildrenOfItsMembers) {
   add(20, kKeeper, {100});  // sudo
   add(30, 20, {}, 30, 30);  // zfs, which root started

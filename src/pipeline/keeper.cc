@@ -87,6 +87,7 @@ void Keeper::spawn(PipelineId pipeline, const Spawn& spawn) {
   order.close_other_fds = spawn.close_other_fds;
   order.count_io = spawn.count_io;
   order.cgroup = spawn.cgroup;
+  order.report_start = spawn.report_start;
   order.gate_holds = spawn.gate_holds;
   std::vector<int> fds;
   Pipeline& own = pipelines_.at(pipeline);
@@ -114,6 +115,10 @@ void Keeper::end_tree(PipelineId pipeline, const End& end) {
     return;
   }
   Pipeline& own = pipelines_.at(pipeline);
+  if (!has_terminal_) {
+    own.tree.session = process_;
+    own.tree.whole_session = true;
+  }
   TreeEnd::Hooks hooks;
   hooks.ended = [this, pipeline] {
     deliver({.kind = Report::Kind::tree_ended, .pipeline = pipeline});
@@ -132,8 +137,8 @@ void Keeper::end_tree(PipelineId pipeline, const End& end) {
                                           std::move(hooks));
 }
 
-void Keeper::forget(PipelineId pipeline) {
-  if (pipelines_.erase(pipeline) == 0) return;
+void Keeper::forget(PipelineId pipeline, Tell keeper) {
+  if (pipelines_.erase(pipeline) == 0 || keeper == Tell::no) return;
   try {
     send({.kind = Order::Kind::forget, .pipeline = pipeline});
   } catch (const Error&) {

@@ -46,7 +46,8 @@ class Keeper {
     bool close_other_fds = false;
     bool count_io = false;
     std::string cgroup;
-    bool gate_holds = false;  // see Order
+    bool report_start = true;  // see Order
+    bool gate_holds = false;
   };
   // Answered by spawned or spawn_failed. The descriptors may be closed once this returns.
   void spawn(PipelineId pipeline, const Spawn& spawn);
@@ -60,7 +61,8 @@ class Keeper {
   // Answered by tree_ended, sooner or later, and before that perhaps by tree_stuck.
   void end_tree(PipelineId pipeline, const End& end);
   // The pipeline is over, and its listener is not called again.
-  void forget(PipelineId pipeline);
+  enum class Tell { no, yes };  // no: the keeper has forgotten it by itself
+  void forget(PipelineId pipeline, Tell keeper = Tell::yes);
 
   bool is_running() const { return process_ != 0; }
   bool is_dead() const { return dead_; }

@@ -87,6 +87,7 @@ void order_fields(Codec&& each, Message& m) {
   each(m.fd_roles);
   each(m.close_other_fds);
   each(m.count_io);
+  each(m.report_start);
   each(m.gate_holds);
   each(m.mode);
   each(m.kill_with);

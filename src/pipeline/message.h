@@ -46,8 +46,10 @@ struct Order {
   // enter.
   std::vector<int> fd_roles;
   bool close_other_fds = false;
-  bool count_io = false;    // report bytes read and written
-  bool gate_holds = false;  // of a gate: the end of the payload is kept back, not only end-of-file
+  bool count_io = false;     // report bytes read and written
+  bool report_start = true;  // no: a lone command without a gate; nothing is said of its start, and
+                             // it is forgotten when it has exited
+  bool gate_holds = false;   // of a gate: the end of the payload is kept back, not only end-of-file
 
   // end_tree
   EndMode mode = EndMode::gate_shut;

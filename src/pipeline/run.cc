@@ -188,8 +188,9 @@ void Run::start_command() {
     fds.emplace_back(kGateTextRole, gate_->text_fd());
   }
   const bool holds = pump_ && upstream_ && strength() == GateStrength::hold;
-  command_index_ = processes_->start(config_.command.spec, config_.command.env, fds,
-                                     holds ? Stages::GateHolds::yes : Stages::GateHolds::no);
+  Stages::GateKind kind = holds ? Stages::GateKind::hold : Stages::GateKind::eof;
+  if (!gate_ && !upstream_) kind = Stages::GateKind::none;
+  command_index_ = processes_->start(config_.command.spec, config_.command.env, fds, kind);
   command_started_ = true;
   describe_gate();
   command_stdin_.reset();

@@ -47,11 +47,12 @@ class Stages {
 
   void set_listener(std::function<void()> changed) { changed_ = std::move(changed); }
 
-  // Orders a stage; `fds` as in Keeper::Spawn. `gate` says whether one goes with it that keeps the
-  // payload's end back. Returns its index.
-  enum class GateHolds { no, yes };
+  // Orders a stage; `fds` as in Keeper::Spawn. `gate` says whether one goes with it, and whether
+  // that keeps the payload's end back. Of a lone command without one nobody needs the pid: it stays
+  // 0, and a message for each job is spared. Returns its index.
+  enum class GateKind { none, eof, hold };
   size_t start(StageSpec spec, std::vector<std::string> env,
-               const std::vector<std::pair<int, int>>& fds, GateHolds gate = GateHolds::no);
+               const std::vector<std::pair<int, int>>& fds, GateKind gate = GateKind::eof);
   size_t count() const { return stages_.size(); }
   const Stage& at(size_t index) const { return stages_.at(index); }
   bool all_over(size_t first, size_t last) const;
@@ -73,6 +74,7 @@ class Stages {
   std::function<void()> changed_;
   std::unique_ptr<Cgroup> cgroup_;
   std::vector<Stage> stages_;
+  bool alone_ = false;  // one command without a gate
   bool ending_ = false;
   bool ending_alone_ = false;  // by this process, as the keeper is dead
   bool tree_ended_ = false;

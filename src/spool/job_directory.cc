@@ -49,7 +49,7 @@ std::vector<std::string> JobDirectory::names() const {
 
 std::variant<JobFile, NoJobFile> JobDirectory::open(const std::string& name) const {
   // O_NONBLOCK: a FIFO would wait for its writer.
-  auto fd = directory_.try_open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  auto fd = directory_.try_look_at(name);
   if (!fd) {
     const int reason = errno;
     if (reason == ENXIO)
@@ -62,7 +62,6 @@ std::variant<JobFile, NoJobFile> JobDirectory::open(const std::string& name) con
   }
   const struct stat status = sys::status_of(fd->get(), printable(name));
   if (const char* kind = special_kind(status.st_mode)) return NoJobFile{Why::not_a_file, kind};
-  sys::set_blocking(fd->get());  // a command that gets it as stdin would see the flag
   return JobFile{.fd = std::move(*fd),
                  .id = FileIdentity::of(status),
                  .changed = {.seconds = status.st_ctim.tv_sec,

@@ -18,7 +18,9 @@ namespace penstock::spool {
 bool is_job_name(std::string_view name);
 
 struct JobFile {
-  sys::UniqueFd fd;  // at the file's start, read only, blocking
+  // At the file's start, read only. O_NONBLOCK, which means nothing for a regular file, is still
+  // set: sys::set_blocking() before a command can see it.
+  sys::UniqueFd fd;
   FileIdentity id;
   Timestamp changed;  // ctime: no earlier than the file's arrival, whatever its mtime claims
 };

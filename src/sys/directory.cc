@@ -63,6 +63,14 @@ std::optional<UniqueFd> Directory::try_open(const std::string& name, int flags, 
   }
 }
 
+std::optional<UniqueFd> Directory::try_look_at(const std::string& name) const {
+  for (;;) {
+    UniqueFd fd(::openat(fd_.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (fd) return fd;
+    if (errno != EINTR) return std::nullopt;
+  }
+}
+
 std::optional<UniqueFd> Directory::try_create_unnamed(mode_t mode) const {
   auto fd = try_open(".", O_TMPFILE | O_WRONLY, mode);
   if (fd && ::access(cat("/proc/self/fd/", fd->get()).c_str(), F_OK) != 0) return std::nullopt;

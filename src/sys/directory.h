@@ -34,6 +34,9 @@ class Directory {
   bool is_writable() const;
   // Nothing for a failure; errno tells why.
   std::optional<UniqueFd> try_open(const std::string& name, int flags, mode_t mode = 0666) const;
+  // The same for a file that is only looked at: read only, without blocking, and under whatever
+  // number is free, which spares three calls a file. Close-on-exec all the same.
+  std::optional<UniqueFd> try_look_at(const std::string& name) const;
   // A new file without a name, open for writing, to be given one by link(); nothing where the file
   // system has no such thing or /proc, which link() needs, is not there.
   std::optional<UniqueFd> try_create_unnamed(mode_t mode = 0666) const;

@@ -99,6 +99,12 @@ size_t read_full(int fd, std::span<uint8_t> into, std::string_view name) {
   return done;
 }
 
+size_t pread_some(int fd, std::span<uint8_t> into, off_t offset, std::string_view name) {
+  const ssize_t count = retried([&] { return ::pread(fd, into.data(), into.size(), offset); });
+  if (count < 0) throw Error::from_errno(cat("read ", name));
+  return static_cast<size_t>(count);
+}
+
 size_t pread_full(int fd, std::span<uint8_t> into, off_t offset, std::string_view name) {
   size_t done = 0;
   while (done < into.size()) {
@@ -138,6 +144,10 @@ void pwrite_all(int fd, std::string_view text, off_t offset, std::string_view na
     text.remove_prefix(static_cast<size_t>(count));
     offset += count;
   }
+}
+
+void seek(int fd, off_t offset, std::string_view name) {
+  if (::lseek(fd, offset, SEEK_SET) < 0) throw Error::from_errno(cat("seek in ", name));
 }
 
 void set_blocking(int fd) {

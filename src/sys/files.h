@@ -46,6 +46,8 @@ void close(UniqueFd fd, std::string_view name);
 size_t read_some(int fd, std::span<uint8_t> into, std::string_view name);
 // Reads until `into` is full or the end; returns how many bytes came.
 size_t read_full(int fd, std::span<uint8_t> into, std::string_view name);
+// The same at an offset, without the descriptor's position.
+size_t pread_some(int fd, std::span<uint8_t> into, off_t offset, std::string_view name);
 size_t pread_full(int fd, std::span<uint8_t> into, off_t offset, std::string_view name);
 // The whole file from its start, at most `limit` bytes.
 std::string read_small_file(int fd, size_t limit, std::string_view name);
@@ -56,6 +58,7 @@ void pwrite_all(int fd, std::string_view text, off_t offset, std::string_view na
 
 // Clears O_NONBLOCK, for a description of our own that was opened with it.
 void set_blocking(int fd);
+void seek(int fd, off_t offset, std::string_view name);
 void sync_file(int fd, std::string_view name);  // fsync
 void sync_data(int fd, std::string_view name);  // fdatasync
 void truncate(int fd, off_t size, std::string_view name);

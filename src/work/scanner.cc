@@ -102,7 +102,7 @@ void Scanner::collect_finished(spool::JobSet& set, std::optional<uint64_t> wante
 
 void Scanner::read_plain(const std::string& name, spool::JobFile file, spool::JobSet& set) {
   try {
-    const packet::HeaderReader header = pipeline::read_header(file.fd.get(), name);
+    const packet::HeaderReader header = pipeline::read_file_header(file.fd.get(), name);
     set.add({.name = name,
              .number = header.metadata().sequence,
              .created = header.metadata().created,
@@ -127,6 +127,7 @@ std::unique_ptr<Scanner::Reading> Scanner::start_reading(const std::string& name
   auto reading = std::make_unique<Reading>();
   reading->name = name;
   reading->id = file.id;
+  sys::set_blocking(file.fd.get());  // a stage would see the flag
   reading->upstream = decode(std::move(file.fd));
   Reading* raw = reading.get();
   reading->header = std::make_unique<pipeline::HeaderRead>(
@@ -228,9 +229,12 @@ std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::
   }
   if (!decoding_.plan) {
     try {
-      const packet::HeaderReader header = pipeline::read_header(result.file.fd.get(), job.name);
+      const packet::HeaderReader header =
+          pipeline::read_file_header(result.file.fd.get(), job.name);
       result.metadata = header.metadata();
       result.payload_offset = header.header_bytes();
+      sys::set_blocking(result.file.fd.get());
+      sys::seek(result.file.fd.get(), static_cast<off_t>(result.payload_offset), job.name);
     } catch (const Error& error) {
       reason = error.message();
       return std::nullopt;
