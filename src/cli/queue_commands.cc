@@ -68,6 +68,7 @@ int handle_queue_ls(const Arguments& arguments) {
   const bool on_terminal = ::isatty(STDOUT_FILENO) == 1;
   if (arguments.has("json")) {
     std::vector<ListedJob> jobs;
+    jobs.reserve(entries.size());
     for (const work::QueueEntry& entry : entries) {
       jobs.push_back({.number = entry.job.number,
                       .created_local = rfc3339_local(entry.job.created),

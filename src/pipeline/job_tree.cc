@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "sys/files.h"
 #include "sys/pipe.h"
@@ -40,7 +41,7 @@ std::vector<const ProcessStat*> descendants(const std::vector<ProcessStat>& all,
 }
 
 struct Candidate {
-  const ProcessStat* process;
+  const ProcessStat* process = nullptr;
   std::optional<std::vector<PipeEnd>> ends;
 };
 
@@ -116,8 +117,7 @@ std::vector<ProcessStat> find_members(const JobTree& tree, const std::vector<Pro
                                      [&](const PipeEnd& end) { return pipes.contains(end.inode); })
                : members.contains(candidate.process->parent));
       if (!belongs) continue;
-      admit(std::move(candidate));
-      candidate.process = nullptr;
+      admit(std::exchange(candidate, {}));
       grew = true;
     }
   }

@@ -111,10 +111,11 @@ class Run {
   void look_whether_ended();
   void finish();
 
-  // The ways to feed it.
+  // The ways to feed it (run_feed.cc).
+  void feed_command();
   void feed_nothing();
   void feed_at_once(FilePayload& file);
-  void feed_by_pump(Pump::Config config, size_t pipe_bytes);
+  void feed_by_pump(Pump::Config config);
   void feed_directly();
   sys::Pipe make_command_pipe(size_t& size);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include "base/text.h"
 #include "pipeline/keeper_process.h"
@@ -43,7 +44,7 @@ Upstream::Upstream(Engine& engine, const Options& options, Config config)
   for (size_t i = 0; i < count_; ++i) {
     const bool is_last = i + 1 == count_;
     size_t ignored = 0;
-    sys::Pipe next = is_last ? std::move(last) : make_pipe(engine, options, false, ignored);
+    sys::Pipe next = is_last ? std::exchange(last, {}) : make_pipe(engine, options, false, ignored);
     std::vector<std::pair<int, int>> fds;
     if (input) fds.emplace_back(STDIN_FILENO, input.get());
     fds.emplace_back(STDOUT_FILENO, next.write.get());

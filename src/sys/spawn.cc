@@ -129,9 +129,8 @@ SpawnOutcome spawn_stage(const StagePlan& plan) {
                           .env = pointers(plan.env)};
   volatile int error = 0;
   const char* volatile step = "";
-  // NOLINTNEXTLINE(bugprone-unsafe-functions): posix_spawn cannot set a death signal; see the
-  // hazard above
-  const pid_t pid = ::vfork();
+  // posix_spawn cannot set a death signal; see the hazard above.
+  const pid_t pid = ::vfork();  // NOLINT(bugprone-unsafe-functions): as above
   if (pid == 0) become_stage(prepared, error, step);
   if (pid < 0) return {.error = errno, .step = "fork"};
   if (error != 0) {

@@ -1,0 +1,111 @@
+// How a run's command gets its input: at once, by the pump, or straight from the last decoder.
+// docs/design/pipeline.md has the three side by side.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "pipeline/run.h"
+#include "sys/files.h"
+
+namespace penstock::pipeline {
+
+namespace {
+
+// A plain payload of at most this size needs no thread and no gate.
+constexpr size_t kAtOnceBytes = 64UL << 10U;
+
+}  // namespace
+
+// Leaves the command's stdin in command_stdin_ (or nothing, where it inherits ours), and the gate,
+// if there is to be one, in gate_.
+void Run::feed_command() {
+  if (std::holds_alternative<NoPayload>(config_.payload)) {
+    feed_nothing();
+  } else if (auto* file = std::get_if<FilePayload>(&config_.payload)) {
+    if (options_.stdin_kind == StdinKind::file && !options_.verify_before) {
+      command_stdin_ = std::move(file->fd);  // it stands at the payload
+    } else if (file->size <= kAtOnceBytes) {
+      feed_at_once(*file);
+    } else {
+      source_ = std::move(file->fd);
+      feed_by_pump({.source = source_.get(),
+                    .is_file = true,
+                    .offset = file->offset,
+                    .expected = file->size,
+                    .name = printable(file->name)});
+    }
+  } else if (const auto* stream = std::get_if<StreamPayload>(&config_.payload)) {
+    feed_by_pump({.source = stream->fd,
+                  .hold = strength() == GateStrength::hold ? kHeldBytes : 0,
+                  .name = stream->name});
+  } else if (upstream_ && strength() == GateStrength::hold) {
+    source_ = upstream_->take_read_end();
+    feed_by_pump({.source = source_.get(),
+                  .hold = kHeldBytes,
+                  .close_early = options_.close_on_early_end,
+                  .name = "the decoder's output"});
+  } else if (upstream_) {
+    feed_directly();
+  }
+}
+
+sys::Pipe Run::make_command_pipe(size_t& size) {
+  sys::Pipe pipe = sys::Pipe::make();
+  const size_t wanted = std::min(options_.pipe_size.value_or(sys::largest_pipe_size()));
+  size = engine_.budget.enlarge(pipe.write.get(), wanted);
+  return pipe;
+}
+
+void Run::feed_nothing() {
+  command_stdin_ = sys::open_dev_null(O_RDONLY);
+}
+
+// Into an ordinary pipe before the command is there; the write end is closed, and all is said.
+void Run::feed_at_once(FilePayload& file) {
+  std::vector<uint8_t> bytes(file.size);
+  const size_t count =
+      sys::pread_full(file.fd.get(), bytes, static_cast<off_t>(file.offset), printable(file.name));
+  if (count < file.size) {
+    throw Error(cat(printable(file.name), " shrank while it was read: ", file.size - count, " of ",
+                    file.size, " payload bytes are missing"));
+  }
+  sys::Pipe pipe = sys::Pipe::make();
+  if (sys::pipe_size(pipe.write.get()) < bytes.size()) {
+    // A user with too many pipes gets small ones (R07): then it is fed like a large payload.
+    source_ = std::move(file.fd);
+    feed_by_pump({.source = source_.get(),
+                  .is_file = true,
+                  .offset = file.offset,
+                  .expected = file.size,
+                  .name = printable(file.name)});
+    return;
+  }
+  if (!bytes.empty()) sys::write_all(pipe.write.get(), bytes, "the command's input");
+  fed_at_once_ = bytes.size();
+  command_stdin_ = std::move(pipe.read);
+}
+
+void Run::feed_by_pump(Pump::Config config) {
+  size_t size = 0;
+  sys::Pipe pipe = make_command_pipe(size);
+  command_stdin_ = std::move(pipe.read);
+  gate_ = std::make_unique<Gate>(engine_, std::move(pipe.write), size);
+  config.sink = gate_->fd();
+  pump_ = std::make_unique<Pump>(engine_.loop, std::move(config), [this] { evaluate(); });
+}
+
+// The last decoder writes straight into the command's pipe.
+void Run::feed_directly() {
+  command_stdin_ = upstream_->take_read_end();
+  if (strength() == GateStrength::off) return;
+  // Only now: while the header was read nobody of ours held a write end, which would have hidden
+  // its end.
+  gate_ = std::make_unique<Gate>(engine_, sys::reopen(command_stdin_.get(), O_WRONLY),
+                                 upstream_->take_output_size());
+}
+
+}  // namespace penstock::pipeline
