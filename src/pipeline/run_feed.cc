@@ -55,7 +55,8 @@ void Run::feed_command() {
 
 sys::Pipe Run::make_command_pipe(size_t& size) {
   sys::Pipe pipe = sys::Pipe::make();
-  const size_t wanted = std::min(options_.pipe_size.value_or(sys::largest_pipe_size()));
+  const size_t wanted =
+      std::min(options_.pipe_size.value_or(sys::largest_pipe_size()), sys::largest_pipe_size());
   size = engine_.budget.enlarge(pipe.write.get(), wanted);
   return pipe;
 }
