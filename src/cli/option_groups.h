@@ -202,7 +202,8 @@ inline constexpr Option kStallAfter{
     .value = Value::seconds,
     .max = kMaxWait,
     .default_value = "30",
-    .help = "when no byte has moved for this long, find out why and say so; 0 never does"};
+    .help = "when the command has exited 0 while a child of its holds its input and takes nothing for "
+            "this long, the job fails and names it; 0 never does"};
 
 inline constexpr auto kPipeline =
     ours(kGate, kVerify, kSpoolDir, kStdin, kCloseFds, kCgroup, kPipeSize, kKillGrace, kKillWith,
