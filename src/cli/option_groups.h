@@ -202,8 +202,9 @@ inline constexpr Option kStallAfter{
     .value = Value::seconds,
     .max = kMaxWait,
     .default_value = "30",
-    .help = "when the command has exited 0 while a child of its holds its input and takes nothing for "
-            "this long, the job fails and names it; 0 never does"};
+    .help =
+        "when the command has exited 0 while a child of its holds its input and takes nothing for "
+        "this long, the job fails and names it; 0 never does"};
 
 inline constexpr auto kPipeline =
     ours(kGate, kVerify, kSpoolDir, kStdin, kCloseFds, kCgroup, kPipeSize, kKillGrace, kKillWith,

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "sys/files.h"
 
 namespace penstock::cli {
 
@@ -28,6 +29,7 @@ std::string hex_of(std::string_view raw) {
 }  // namespace
 
 void print(std::string_view text) {
+  sys::check_stdout();
   while (!text.empty()) {
     const ssize_t count = ::write(STDOUT_FILENO, text.data(), text.size());
     if (count < 0) {

@@ -21,6 +21,8 @@ auto retried(Call call) {
   }
 }
 
+bool stdout_closed = false;  // by our caller, before /dev/null took its place
+
 }  // namespace
 
 UniqueFd moved_high(UniqueFd fd) {
@@ -33,10 +35,17 @@ bool is_inherited(int fd) {
   return flags >= 0 && (static_cast<unsigned>(flags) & FD_CLOEXEC) == 0;
 }
 
+void check_stdout() {
+  if (stdout_closed) throw Error::from_errno("write standard output", EBADF);
+}
+
 void fill_closed_standard_fds() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     // The lowest free one is the one that is closed. Inherited on purpose, so not close-on-exec.
-    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) static_cast<void>(::open("/dev/null", O_RDWR));
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+      stdout_closed = stdout_closed || fd == STDOUT_FILENO;
+      static_cast<void>(::open("/dev/null", O_RDWR));
+    }
   }
 }
 

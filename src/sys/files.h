@@ -25,6 +25,8 @@ bool is_inherited(int fd);
 // Opens /dev/null in place of what our caller closed of 0, 1 and 2, so that no file that a child
 // opens can become its stdout.
 void fill_closed_standard_fds();
+// Throws if our caller had closed standard output: what is to be printed there would be lost (D45).
+void check_stdout();
 // A second descriptor of the same open file description, close-on-exec, at kLowestFd or above.
 UniqueFd duplicate(int fd);
 

@@ -65,6 +65,7 @@ struct Inspection {
 // Everything left in `fd` to standard output; returns how much. A reader that went away is Error
 // with EPIPE.
 uint64_t copy_to_stdout(int fd, const std::string& name) {
+  sys::check_stdout();
   std::vector<uint8_t> buffer(kBlock);
   uint64_t total = 0;
   while (const size_t count = sys::read_some(fd, buffer, name)) {

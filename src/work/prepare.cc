@@ -248,6 +248,7 @@ std::string how_to_fill(uint64_t number) {
 void prepare(const PrepareSettings& settings) {
   // A reader that went away must leave us the time to say what was lost.
   sys::ignore_sigpipe();
+  sys::check_stdout();
   Input input(settings.input);
   packet::Metadata metadata = describe_job(settings);
   // All that can fail before the number is needed fails here.
