@@ -126,7 +126,12 @@ void HeaderRead::explain() {
   // One that we had to end ourselves says nothing.
   if (verdict.kind == Verdict::Kind::bad && !upstream_.processes().is_ending()) {
     reason = verdict.sentence;
-    const std::string words = upstream_.tap() != nullptr ? upstream_.tap()->last_words() : "";
+    const std::string words =
+        upstream_.tap() != nullptr
+            ? upstream_.tap()->last_words(verdict.stage < upstream_.count()
+                                              ? upstream_.processes().at(verdict.stage).name()
+                                              : std::string())
+            : "";
     reason += words.empty() ? cat(" (", *bad_, ")") : cat(" (", words, ")");
     const Stages::Stage& stage = upstream_.processes().at(verdict.stage);
     // A shell that says it could not run what it was given.

@@ -137,8 +137,8 @@ void Keeper::end_tree(PipelineId pipeline, const End& end) {
                                           std::move(hooks));
 }
 
-void Keeper::forget(PipelineId pipeline, Tell keeper) {
-  if (pipelines_.erase(pipeline) == 0 || keeper == Tell::no) return;
+void Keeper::forget(PipelineId pipeline) {
+  if (pipelines_.erase(pipeline) == 0) return;
   try {
     send({.kind = Order::Kind::forget, .pipeline = pipeline});
   } catch (const Error&) {

@@ -61,8 +61,7 @@ class Keeper {
   // Answered by tree_ended, sooner or later, and before that perhaps by tree_stuck.
   void end_tree(PipelineId pipeline, const End& end);
   // The pipeline is over, and its listener is not called again.
-  enum class Tell { no, yes };  // no: the keeper has forgotten it by itself
-  void forget(PipelineId pipeline, Tell keeper = Tell::yes);
+  void forget(PipelineId pipeline);
 
   bool is_running() const { return process_ != 0; }
   bool is_dead() const { return dead_; }

@@ -52,7 +52,6 @@ class KeeperProcess {
     sys::UniqueFd gate_text;
     std::string cgroup;
     bool had_gate = false;
-    bool alone = false;  // one command, without a gate: forgotten when it is over, without a word
     bool gate_holds = false;
     std::unique_ptr<TreeEnd> end;
     bool ended = false;
@@ -71,7 +70,6 @@ class KeeperProcess {
   void children_changed();
   void look_at_stage(PipelineId id, Pipeline& pipeline, Stage& stage);
   bool keeps_dead_leader() const;
-  static bool is_over_alone(const Pipeline& pipeline);
   void kill_foreign(const std::vector<std::string>& kill_with, const std::vector<pid_t>& pids);
 
   sys::EventLoop loop_;
@@ -215,10 +213,7 @@ void KeeperProcess::spawn(const Order& order, std::vector<sys::UniqueFd> fds) {
   if (own_session_ && pipeline.tree.group == 0) pipeline.tree.group = outcome.pid;
   pipeline.tree.stages.push_back({.pid = outcome.pid, .start_time = start_time});
   pipeline.stages.push_back({.id = order.stage, .pid = outcome.pid, .count_io = order.count_io});
-  if (!order.report_start) {
-    pipeline.alone = true;
-    return;
-  }
+  if (!order.report_start) return;
   report({.kind = Report::Kind::spawned,
           .pipeline = order.pipeline,
           .stage = order.stage,
@@ -310,20 +305,10 @@ bool KeeperProcess::keeps_dead_leader() const {
   });
 }
 
-// One command without a gate, which has exited: its number is free again, and nobody asks for it.
-bool KeeperProcess::is_over_alone(const Pipeline& pipeline) {
-  if (!pipeline.alone || pipeline.end || pipeline.stages.size() != 1) return false;
-  const Stage& stage = pipeline.stages.front();
-  if (!stage.reported) return false;
-  if (!stage.reaped) sys::reap(stage.pid);
-  return true;
-}
-
 void KeeperProcess::children_changed() {
   for (auto& [id, pipeline] : pipelines_) {
     for (Stage& stage : pipeline.stages) look_at_stage(id, pipeline, stage);
   }
-  std::erase_if(pipelines_, [](const auto& entry) { return is_over_alone(entry.second); });
   // Orphans of stages, which came to us because we are a subreaper. While a dead leader is kept,
   // waitid shows nothing but it; they are seen once it is reaped.
   if (keeps_dead_leader()) return;

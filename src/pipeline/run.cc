@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cassert>
 #include <system_error>
+#include <utility>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "pipeline/keeper_process.h"
 #include "procfs/process_table.h"
@@ -102,6 +104,10 @@ void Run::verify_first() {
 }
 
 void Run::verified() {
+  if (const std::string error = spooled_->error(); !error.empty()) {
+    fail(Outcome::Kind::payload_failed, error);
+    return;
+  }
   const uint64_t size = spooled_->size();
   if (const auto* file = std::get_if<FilePayload>(&config_.payload);
       file != nullptr && size != file->size) {
@@ -396,7 +402,14 @@ void Run::look_whether_ended() {
       processes_->end_tree(EndMode::gate_shut, 0ms, gate_ && !gate_->is_open() ? gate_->fd() : -1);
       return;
     }
-    if (processes_->stuck()) {
+    if (processes_->stuck() && processes_->keeper_died()) {
+      // Nobody but us holds the gate now: we stay until he is gone.
+      if (!std::exchange(told_that_we_stay_, true)) {
+        Log::error(
+            cat(*processes_->stuck(), "; the keeper is dead, so this process waits for that"));
+      }
+      if (!processes_->tree_ended()) return;
+    } else if (processes_->stuck()) {
       outcome_.stuck = processes_->stuck();
       engine_.keeper.leave_behind();
       finish();
@@ -415,7 +428,10 @@ void Run::finish() {
   stall_timer_.clear();
   if (upstream_ && upstream_->tap() != nullptr) {
     upstream_->tap()->drain();
-    outcome_.decoder_words = upstream_->tap()->last_words();
+    const Verdict verdict = upstream_verdict();
+    const bool bad = verdict.kind == Verdict::Kind::bad;
+    outcome_.decoder_words = upstream_->tap()->last_words(
+        bad ? upstream_->processes().at(verdict.stage).name() : std::string());
   }
   if (command_tap_) {
     command_tap_->drain();

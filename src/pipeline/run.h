@@ -164,6 +164,7 @@ class Run {
   sys::Timer stall_timer_;
   bool failure_settled_ = false;
   bool left_behind_checked_ = false;
+  bool told_that_we_stay_ = false;
   bool described_ = false;  // with all pids
 };
 

@@ -35,14 +35,13 @@ Stages::~Stages() {
 size_t Stages::start(StageSpec spec, std::vector<std::string> env,
                      const std::vector<std::pair<int, int>>& fds, GateKind gate) {
   const size_t index = stages_.size();
-  alone_ = gate == GateKind::none && index == 0;
   Keeper::Spawn spawn{.stage = static_cast<StageId>(index),
                       .spec = spec,
                       .env = std::move(env),
                       .fds = fds,
                       .close_other_fds = options_.close_fds,
                       .count_io = options_.count_io,
-                      .report_start = !alone_,
+                      .report_start = gate != GateKind::none || index > 0,
                       .gate_holds = gate == GateKind::hold};
   if (cgroup_) {
     spawn.fds.emplace_back(kCgroupRole, cgroup_->procs());

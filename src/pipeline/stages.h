@@ -74,7 +74,6 @@ class Stages {
   std::function<void()> changed_;
   std::unique_ptr<Cgroup> cgroup_;
   std::vector<Stage> stages_;
-  bool alone_ = false;  // one command without a gate
   bool ending_ = false;
   bool ending_alone_ = false;  // by this process, as the keeper is dead
   bool tree_ended_ = false;

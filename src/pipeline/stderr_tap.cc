@@ -50,12 +50,21 @@ void StderrTap::forward_all() {
   }
 }
 
-std::string StderrTap::last_words() const {
-  std::string_view text = trim(tail_);
-  const size_t newline = text.rfind('\n');
-  if (newline != std::string_view::npos) text = text.substr(newline + 1);
+std::string StderrTap::last_words(const std::string& program) const {
   constexpr size_t kLongest = 200;
-  return printable(trim(text).substr(0, kLongest));
+  std::string_view text = trim(tail_);
+  std::string_view last;
+  const std::string opening = program + ":";
+  while (!text.empty()) {
+    const size_t newline = text.rfind('\n');
+    const std::string_view line =
+        trim(newline == std::string_view::npos ? text : text.substr(newline + 1));
+    if (last.empty()) last = line;
+    if (program.empty() || line.starts_with(opening)) return printable(line.substr(0, kLongest));
+    if (newline == std::string_view::npos) break;
+    text = text.substr(0, newline);
+  }
+  return printable(last.substr(0, kLongest));
 }
 
 }  // namespace penstock::pipeline

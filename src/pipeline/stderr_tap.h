@@ -27,8 +27,9 @@ class StderrTap {
   void forward_all();
   // The last kKeptBytes.
   const std::string& tail() const { return tail_; }
-  // The last line that is not blank, for a sentence; printable.
-  std::string last_words() const;
+  // The last line that is not blank, for a sentence; printable. Several stages share the pipe: a
+  // line that begins with the name of `program` goes before later ones of others.
+  std::string last_words(const std::string& program = {}) const;
 
  private:
   bool take_some();

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "pipeline/keeper_process.h"
 #include "procfs/process_table.h"
@@ -92,6 +93,12 @@ void Upstream::retire() {
 }
 
 bool Upstream::is_gone() {
+  if (processes_.stuck() && !processes_.keeper_died()) {
+    // Not to be ended by us. The keeper stays with it, and this run goes on to its end.
+    if (!std::exchange(told_stuck_, true)) Log::error(*processes_.stuck());
+    engine_.keeper.leave_behind();
+    return true;
+  }
   if (!processes_.keeper_died()) {
     return all_over() && (!processes_.is_ending() || processes_.tree_ended());
   }

@@ -64,6 +64,7 @@ class Upstream {
   std::optional<StderrTap> tap_;
   Stages processes_;
   std::unique_ptr<sys::Timer> retire_timer_;
+  bool told_stuck_ = false;
 };
 
 // "start gpg: No such file or directory"

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include <array>
 #include <cerrno>
 
 #include "base/error.h"
@@ -21,7 +22,7 @@ auto retried(Call call) {
   }
 }
 
-bool stdout_closed = false;  // by our caller, before /dev/null took its place
+std::array<bool, 3> closed{};  // by our caller, before /dev/null took its place
 
 }  // namespace
 
@@ -36,14 +37,18 @@ bool is_inherited(int fd) {
 }
 
 void check_stdout() {
-  if (stdout_closed) throw Error::from_errno("write standard output", EBADF);
+  if (closed[STDOUT_FILENO]) throw Error::from_errno("write standard output", EBADF);
+}
+
+void check_stdin() {
+  if (closed[STDIN_FILENO]) throw Error::from_errno("read standard input", EBADF);
 }
 
 void fill_closed_standard_fds() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     // The lowest free one is the one that is closed. Inherited on purpose, so not close-on-exec.
     if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
-      stdout_closed = stdout_closed || fd == STDOUT_FILENO;
+      closed.at(static_cast<size_t>(fd)) = true;
       static_cast<void>(::open("/dev/null", O_RDWR));
     }
   }

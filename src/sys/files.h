@@ -27,6 +27,8 @@ bool is_inherited(int fd);
 void fill_closed_standard_fds();
 // Throws if our caller had closed standard output: what is to be printed there would be lost (D45).
 void check_stdout();
+// The same for standard input, which would look empty.
+void check_stdin();
 // A second descriptor of the same open file description, close-on-exec, at kLowestFd or above.
 UniqueFd duplicate(int fd);
 

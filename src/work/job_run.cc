@@ -34,11 +34,24 @@ sys::UniqueFd open_output(const std::string& path, uint32_t attempt) {
 
 // Waits for the run, telling it of a signal and people of its progress.
 Outcome wait_for(const JobContext& context, pipeline::Run& run, const std::string& name) {
-  context.interruption.tell([&run](int signal) { run.interrupt(signal); });
-  context.progress.job_started(name, [&run] { return run.bytes_fed(); });
-  context.engine.loop.run_until([&run] { return run.is_done(); });
-  context.progress.job_ended();
-  context.interruption.tell(nullptr);
+  // Both leave this run alone again, also if an exception ends the wait.
+  struct Listeners {
+    Listeners(const JobContext& to, pipeline::Run& run, const std::string& name) : context(to) {
+      context.interruption.tell([&run](int signal) { run.interrupt(signal); });
+      context.progress.job_started(name, [&run] { return run.bytes_fed(); });
+    }
+    Listeners(const Listeners&) = delete;
+    Listeners& operator=(const Listeners&) = delete;
+    ~Listeners() {
+      context.progress.job_ended();
+      context.interruption.tell(nullptr);
+    }
+    const JobContext& context;
+  };
+  {
+    const Listeners listeners(context, run, name);
+    context.engine.loop.run_until([&run] { return run.is_done(); });
+  }
   Outcome outcome = run.outcome();
   // Ctrl-C reaches the job's processes as well as us: their death by it is no failure of the job.
   if (outcome.kind != Outcome::Kind::success && context.interruption.has_come_by_now()) {
@@ -228,7 +241,8 @@ JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata
   const struct stat status = sys::status_of(fd, "standard input");
   if (context.settings.ignore_payload) {
     config.payload = pipeline::NoPayload{};
-  } else if (S_ISREG(status.st_mode) && context.options.stdin_kind == pipeline::StdinKind::file) {
+  } else if (S_ISREG(status.st_mode) && !context.options.verify_before &&
+             context.options.stdin_kind == pipeline::StdinKind::file) {
     config.payload = pipeline::FilePayload{
         .fd = sys::duplicate(fd), .offset = header_bytes, .name = "standard input"};
   } else {

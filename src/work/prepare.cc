@@ -79,6 +79,7 @@ class Input {
   explicit Input(const std::optional<std::string>& name) {
     if (!name) return;
     if (*name == "-") {
+      sys::check_stdin();
       name_ = "standard input";
       fd_ = STDIN_FILENO;
     } else {

@@ -223,3 +223,10 @@ shrinks() {
   cmp data got/1
   says "was replaced while it ran; the new file stays"
 }
+
+@test "a small plain job that fails leaves nobody behind" {
+  echo hello | add_job
+  process sh -- -c 'sleep 1000 & exit 3'
+  refused 1 "the command exited 3"
+  no_process_left
+}

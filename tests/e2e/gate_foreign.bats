@@ -108,3 +108,23 @@ no_keeper() { [ -z "$(keeper_of_test)" ]; }
   succeeded 1
   cmp data got/1
 }
+
+@test "the keeper is killed, and root's command lives on: we stay, with the gate shut, until it is gone" {
+  local runner pids
+  need_sudo
+  random_bytes 1000 | add_job
+  chmod a+r q/jobs/*
+  ordinary "$T/penstock" queue-process -q "$T/q" -d "sh -c 'cat; sleep 1000'" \
+    sudo -- -n sh -c 'echo >got/started; cat >got/1.tmp; mv got/1.tmp got/1' >out 2>err </dev/null 3>&- &
+  runner=$!
+  until_true [ -e got/started ]
+  kill -KILL "$(keeper_of_test)"
+  until_true grep -q "cannot be ended by us" err
+  not_committed 1
+  kill -0 "$runner"
+  pids=$(sed -n 's/.*its input stays shut: sudo kill -KILL \([0-9 ]*[0-9]\).*/\1/p' err)
+  # shellcheck disable=SC2086
+  kill -KILL $pids
+  wait "$runner" && fail "it says that all is well"
+  not_committed 1
+}
