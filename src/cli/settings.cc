@@ -86,7 +86,9 @@ work::Decoding decoding(const Arguments& arguments) {
   const std::vector<std::string> environment = inherited_environment();
   const auto shell_environment = pipeline::ShellEnvironment::from(environment);
   result.plan = pipeline::plan_decoder(*arguments.value("decoder"), shell_environment);
-  Log::debug(cat("decoder: ", result.plan->description));
+  Log::debug(cat(result.plan->seen_through ? "the decoder is seen through: "
+                                           : "the decoder is not seen through: ",
+                 result.plan->description));
   const std::string shell_path = shell_environment.shell.value_or("");
   const std::string_view shell = base_name(shell_path);
   if (shell == "nologin" || shell == "false") {
