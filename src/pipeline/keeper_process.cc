@@ -152,6 +152,7 @@ void KeeperProcess::obey(const Order& order, std::vector<sys::UniqueFd> fds) {
     case Order::Kind::quit: {
       quit_ = true;
       std::vector<PipelineId> ids;
+      ids.reserve(pipelines_.size());
       for (const auto& [id, pipeline] : pipelines_) ids.push_back(id);
       for (const PipelineId id : ids) forget(id);
       return;

@@ -49,6 +49,7 @@ void fill_closed_standard_fds() {
     // The lowest free one is the one that is closed. Inherited on purpose, so not close-on-exec.
     if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
       closed.at(static_cast<size_t>(fd)) = true;
+      // NOLINTNEXTLINE(android-cloexec-open): see above
       static_cast<void>(::open("/dev/null", O_RDWR));
     }
   }

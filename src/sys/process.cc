@@ -94,6 +94,7 @@ void drop_startup_pages() {
       const uintptr_t first = (object->dlpi_addr + part.p_vaddr) & ~(page - 1);
       const uintptr_t last = object->dlpi_addr + part.p_vaddr + part.p_memsz;
       // Refused where it cannot be done; then we are as large as before.
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader gives numbers
       ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
     }
     return 0;
