@@ -2,7 +2,8 @@
 #
 # A section is a command whose last line reads "N passed, N failed, N skipped" (the third part may be missing). A command
 # without such a line counts as one: passed if it exits 0. A section that fails does not stop the next one. The tally is a
-# file named by PENSTOCK_TALLY, so that a script started by another adds to the same sum and leaves the last line to it.
+# file named by PENSTOCK_TALLY, so that a script started by another adds to the same sum and leaves the last line to it;
+# what failed is said once more at the end (file PENSTOCK_TALLY.why).
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
@@ -13,6 +14,8 @@ export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
 export CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-$(nproc)}
 if command -v ccache >/dev/null; then
   export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
+  # Another clone of the same sources has the same objects.
+  export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 fi
 
 on_terminal=no
@@ -29,7 +32,7 @@ tally_begin() {
     PENSTOCK_TALLY=$(mktemp) || exit 1
     export PENSTOCK_TALLY
     tally_is_ours=yes
-    trap 'rm -f "$PENSTOCK_TALLY"' EXIT
+    trap 'rm -f "$PENSTOCK_TALLY" "$PENSTOCK_TALLY.why" "$PENSTOCK_TALLY.again"' EXIT
   fi
 }
 
@@ -40,6 +43,16 @@ tally_end() {
     awk -F'\t' '{ printf "%6d passed %4d failed %4d skipped %5d s  %s\n", $1, $2, $3, $4, $5
                   if ($2) bad = bad "\n  " $5 }
                 END { if (bad) print "failed:" bad }' "$PENSTOCK_TALLY"
+    if [ -s "$PENSTOCK_TALLY.why" ]; then
+      cat "$PENSTOCK_TALLY.why"
+      # As ctest says it, for readers that know it.
+      say "The following tests FAILED:"
+      sed -nE 's/^not ok ([0-9]+)( -)? (.*)/\t\1 - \3 (Failed)/p' "$PENSTOCK_TALLY.why"
+    fi
+    if [ -s "$PENSTOCK_TALLY.again" ]; then
+      say "needed a second try:"
+      sed 's/^/  /' "$PENSTOCK_TALLY.again"
+    fi
     awk -F'\t' '{ p += $1; f += $2; s += $3 }
                 END { printf "%d passed, %d failed, %d skipped\n", p, f, s }' "$PENSTOCK_TALLY"
   fi
@@ -75,8 +88,20 @@ section() {
     say "-- $name: passed, $((SECONDS - begin)) s"
   else
     say "-- $name: FAILED, $((SECONDS - begin)) s, exit status $status (log: build/logs/${log##*/})"
+    { say "-- $name:"; what_failed <"$log"; } >>"$PENSTOCK_TALLY.why"
   fi
   [ "$failed" -eq 0 ]
+}
+
+# what_failed <LOG: the failed tests of a section, each with the first lines of what it said; without tests, the end.
+what_failed() {
+  awk '{ line[NR] = $0 }
+       /^not ok / { more = 12; print; tests++; next }
+       /^(ok|1\.\.)/ { more = 0 }
+       /: Failure$/ { more = 6 }
+       /^The following tests FAILED:/ { more = 30; tests++ }
+       more > 0 && tests < 40 { print "  " $0; more-- }
+       END { if (!tests) for (i = NR > 20 ? NR - 20 : 1; i <= NR; i++) print "  " line[i] }'
 }
 
 # not_run NAME REASON: a section that cannot run here. Counted as skipped, never as passed.
@@ -115,11 +140,25 @@ count_tap() {
              exit failed > 0 }'
 }
 
+# A test of whole programs on a machine that others use, too, may fail for their sake. So it gets a second try, and that
+# is never passed over in silence: its name is in the log, and at the end of all. One that fails twice has failed.
+tell_second_tries() {
+  [ -s "$1" ] || return 0
+  sed 's/^/# needed a second try: /' "$1"
+  if [ -n "${PENSTOCK_TALLY:-}" ]; then cat "$1" >>"$PENSTOCK_TALLY.again"; fi
+}
+
 # run_bats FILE...
 run_bats() {
-  # A test that hangs is ended, and has failed.
-  BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-900} bats --tap "$@" 2>&1 | count_tap
-  [ "${PIPESTATUS[*]}" = "0 0" ]
+  local again status
+  again=$(mktemp) || return 1
+  # A test that hangs is ended, and has failed. Whoever started us may ignore signals (nohup, a shell's "&").
+  BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-900} SECOND_TRIES=$again \
+    env --default-signal bats --tap "$@" 2>&1 | count_tap
+  status="${PIPESTATUS[*]}"
+  tell_second_tries "$again"
+  rm -f "$again"
+  [ "$status" = "0 0" ]
 }
 
 # run_ctest PRESET: the unit tests of one build, counted from the report that ctest writes for machines.
@@ -128,8 +167,11 @@ run_ctest() {
   rm -f "$report"
   # ThreadSanitizer of gcc 12 needs a quiet address space where the kernel randomizes more than 28 bits.
   if [ "$1" = tsan ] && setarch -R true 2>/dev/null; then wrapper=(setarch -R); fi
-  "${wrapper[@]}" ctest --preset "$1" --no-tests=error --output-junit "$report" --timeout 300
-  status=$?
+  "${wrapper[@]}" ctest --preset "$1" --no-tests=error --output-junit "$report" --timeout 150 --repeat until-pass:2 |
+    tee "$report.log"
+  status=${PIPESTATUS[0]}
+  sed -nE 's/^ *[0-9]+\/[0-9]+ Test *#[0-9]+: ([^ ]+) .*\*\*\*.*(Failed|Timeout|Exception).*/\1/p' "$report.log" | sort -u >"$report.again"
+  tell_second_tries "$report.again"
   python3 - "$report" <<'PY' || { [ $status -ne 0 ]; say "0 passed, 1 failed, 0 skipped"; }
 import sys, xml.etree.ElementTree
 suite = xml.etree.ElementTree.parse(sys.argv[1]).getroot()

@@ -21,6 +21,7 @@ State& state() {
 
 std::string_view label(LogLevel level) {
   switch (level) {
+    case LogLevel::none:
     case LogLevel::error:
       return "";
     case LogLevel::warn:

@@ -6,8 +6,9 @@
 
 namespace penstock {
 
-// As on the command line: fspl's five names, 1 (error) to 5 (trace).
-enum class LogLevel { error = 1, warn = 2, info = 3, debug = 4, trace = 5 };
+// As on the command line: fspl's five names, 1 (error) to 5 (trace). None is for programs of
+// others, whose stderr is not ours.
+enum class LogLevel { none = 0, error = 1, warn = 2, info = 3, debug = 4, trace = 5 };
 
 class Log {
  public:

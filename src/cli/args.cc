@@ -57,6 +57,16 @@ std::optional<std::chrono::seconds> Arguments::seconds(std::string_view name) co
   return std::chrono::seconds(std::min(*given, static_cast<uint64_t>(kLongest.count())));
 }
 
+std::optional<std::chrono::milliseconds> Arguments::interval(std::string_view name) const {
+  const std::optional<std::string_view> text = value(name);
+  return text ? parse_interval(*text) : std::nullopt;
+}
+
+std::optional<Delays> Arguments::delays(std::string_view name) const {
+  const std::optional<std::string_view> text = value(name);
+  return text ? parse_delays(*text) : std::nullopt;
+}
+
 std::vector<int> Arguments::statuses(std::string_view name) const {
   const std::optional<std::string_view> text = value(name);
   return text ? parse_statuses(*text).value_or(std::vector<int>()) : std::vector<int>();

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/value.h"
 
 namespace penstock::cli {
 
@@ -51,6 +52,10 @@ class Arguments {
   std::optional<uint64_t> number(std::string_view name) const;
   // Cut to kLongest.
   std::optional<std::chrono::seconds> seconds(std::string_view name) const;
+  // For options of Value::interval.
+  std::optional<std::chrono::milliseconds> interval(std::string_view name) const;
+  // For options of Value::delays.
+  std::optional<Delays> delays(std::string_view name) const;
   // Empty when absent.
   std::vector<int> statuses(std::string_view name) const;
   // kMaxSize for "max".
@@ -73,7 +78,8 @@ class Arguments {
   std::optional<std::string_view> positional() const { return positional_; }
   // For positionals of Value::number.
   uint64_t positional_number() const;
-  // Behind "--"; for Tail::pipeline all words from the first that is no option.
+  // Behind "--"; for Tail::pipeline all words from the first that is no option; for Tail::list all
+  // words.
   const std::vector<std::string>& params() const { return params_; }
 
  private:

@@ -69,6 +69,18 @@ TEST(ParseStatuses, TakesOneTo255) {
   }
 }
 
+TEST(ParseDelays, UnderstandsUnits) {
+  using namespace std::chrono_literals;
+  EXPECT_EQ(parse_delays("30"), (Delays{.least = 30s, .most = 30s}));
+  EXPECT_EQ(parse_delays("1m..1H"), (Delays{.least = 60s, .most = 3600s}));
+  EXPECT_EQ(parse_delays("90s..1d"), (Delays{.least = 90s, .most = 86400s}));
+  EXPECT_EQ(parse_delays("5..5"), (Delays{.least = 5s, .most = 5s}));
+  for (const char* text : {"", "..", "1m..", "..1m", "1h..1m", "1m-1h", "m", "1 m", "1.5m", "-1",
+                           "1m..1h..1d", "99999999999d", "1w"}) {
+    EXPECT_EQ(parse_delays(text), std::nullopt) << text;
+  }
+}
+
 TEST(ParseSize, UnderstandsSuffixes) {
   EXPECT_EQ(parse_size("4096"), 4096U);
   EXPECT_EQ(parse_size("1m"), 1U << 20U);

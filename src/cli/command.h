@@ -14,10 +14,13 @@ enum class Value : uint8_t {
   filled,    // any bytes, at least one (D42)
   number,    // a whole number in [min, max]
   seconds,   // the same, a length of time
+  interval,  // seconds, also with a fraction: in [min, max] milliseconds
   choice,    // one of the words in value_name, separated by '|'; case does not matter
   statuses,  // exit statuses from 1 to 255, separated by commas
   level,     // a log level
   size,      // bytes in [min, max] with an optional K, M or G (powers of 1024), or "max"
+  delays,    // one or two lengths of time in [min, max] seconds, "30" or "1m..1h"; not the longer
+             // first
 };
 
 struct Option {
@@ -32,6 +35,7 @@ struct Option {
   bool required = false;
   const char* required_unless = nullptr;  // required if this other option is absent
   const char* excludes = nullptr;         // refused together with this other option
+  bool value_is_optional = false;         // given as --name or --name=VALUE, never --name VALUE
   bool is_ours = false;                   // fspl has no such option
   bool hidden = false;                    // not for people: left out of the help
 };
@@ -39,6 +43,7 @@ struct Option {
 // What may follow the options and the positional.
 enum class Tail : uint8_t {
   none,
+  list,        // any number of words like the positional, before and behind options
   parameters,  // everything behind the first "--", as it is
   pipeline,    // everything from the first word that is no option, as it is
 };
@@ -53,6 +58,8 @@ enum class CommandId : uint8_t {
   prepare_get_next,
   prepare_set_next,
   enqueue,
+  seal,
+  verify,
   queue_init,
   queue_write,
   queue_ls,
@@ -61,10 +68,16 @@ enum class CommandId : uint8_t {
   queue_process,
   queue_get_next,
   queue_set_next,
+  queue_sweep,
+  quarantine_list,
+  quarantine_show,
+  quarantine_release,
+  quarantine_drop,
   stdin_info,
   stdin_payload,
   stdin_process,
   run,
+  doctor,
   gen_uuid,
   gen_filename,
   show_license,

@@ -23,7 +23,14 @@ constexpr auto kGlobal =
 
 // The sender's side.
 
-constexpr auto kPrepare = join(options(kSeqfile, kInput), ours(kLockWait));
+constexpr Option kPrepareSpoolDir{
+    .name = "spool-dir",
+    .value_name = "DIR",
+    .value = Value::filled,
+    .help =
+        "where --seal stores a payload that cannot be read twice, in a file without a name "
+        "(default: $TMPDIR, or /var/tmp)"};
+constexpr auto kPrepare = join(options(kSeqfile, kInput), ours(kSeal, kPrepareSpoolDir, kLockWait));
 
 constexpr Option kSeqfileUnlessFill{.short_name = 's',
                                     .name = "seqfile",
@@ -37,7 +44,7 @@ constexpr auto kPrepareFiller =
                      .value = Value::number,
                      .help = "make the job file for number N, to close a gap, and leave the "
                              "sequence file alone"},
-              kLockWait));
+              kSeal, kLockWait));
 
 constexpr auto kPrepareNumber = join(options(Option{.short_name = 's',
                                                     .name = "seqfile",
@@ -46,7 +53,11 @@ constexpr auto kPrepareNumber = join(options(Option{.short_name = 's',
                                                     .required = true}),
                                      ours(kLockWait));
 
-constexpr auto kEnqueue = join(options(kQueuedir, kSeqfile, kInput), ours(kLockWait));
+constexpr auto kEnqueue = join(options(kQueuedir, kSeqfile, kInput), ours(kSeal, kLockWait));
+
+constexpr auto kVerifyFiles =
+    join(options(kDecoder), ours(Option{.name = "json", .help = "print JSON"}, kDecoderOk),
+         kDecoderReading);
 
 // The queue's side.
 
@@ -65,7 +76,9 @@ constexpr auto kQueueWrite =
          ours(Option{.name = "check",
                      .help = "refuse input that does not begin with a valid header; not for "
                              "encrypted or compressed job files"},
-              Option{.name = "allow-empty", .help = "accept input of no bytes at all"}));
+              Option{.name = "allow-empty",
+                     .help = "accept input of no bytes at all",
+                     .excludes = "check"}));
 
 constexpr Option kParamsSeparator{
     .name = "params-separator",
@@ -77,16 +90,33 @@ constexpr Option kNull{.short_name = '0',
                        .name = "null",
                        .help = "end each entry with a NUL byte instead of a newline"};
 
-constexpr auto kQueueLs =
-    join(options(kQueuedir, kDecoder),
-         ours(kJson, kNull,
-              Option{.name = "marks", .help = "add a column: next, waiting, old or duplicate"}),
-         kDecoderReading);
+constexpr auto kQueueLs = join(
+    options(kQueuedir, kDecoder),
+    ours(
+        kJson, kNull,
+        Option{.name = "marks", .help = "add a column: next, waiting, old, duplicate or conflict"}),
+    kDecoderReading);
 constexpr auto kQueueInfo =
     join(options(kQueuedir, kJob, kDecoder), ours(kJson, kNull), kDecoderReading);
 constexpr auto kQueuePayload =
-    join(options(kQueuedir, kJob, kDecoder), ours(kDecoderOk), kDecoderReading);
+    join(options(kQueuedir, kJob, kDecoder), ours(kRequireSeal, kDecoderOk), kDecoderReading);
 constexpr auto kQueueNumber = options(kQueuedir);
+
+constexpr auto kQueueSweep =
+    join(options(kQueuedir, kDecoder,
+                 Option{.name = "apply", .help = "remove them, rather than only say which"},
+                 Option{.name = "json", .help = "print JSON"}),
+         kDecoderReading);
+
+constexpr auto kQuarantineList = options(kQueuedir, Option{.name = "json", .help = "print JSON"});
+constexpr auto kQuarantineShow = options(kQueuedir);
+constexpr Option kAllQuarantined{.name = "all", .help = "all that are in the quarantine"};
+constexpr auto kQuarantineDrop = options(kQueuedir, kAllQuarantined);
+constexpr auto kQuarantineRelease =
+    options(kQueuedir, kAllQuarantined,
+            Option{.name = "set-next",
+                   .help = "also set the queue's next number back to the lowest of them, so that "
+                           "they run"});
 
 constexpr Option kOnError{
     .name = "on-error",
@@ -120,7 +150,7 @@ constexpr auto kQueueProcess = join(
                .help = "the command's standard output and error. PassBoth: to Penstock's own; "
                        "SaveBoth: appended to JOBFILE.out beside the job file"},
         kAllowJobParams, kIgnorePayload, kTimeout),
-    kPipeline, ours(kDecoderOk), kDecoderReading,
+    kPipeline, ours(kRequireSeal, kDecoderOk), kDecoderReading,
     ours(Option{.name = "max-attempts",
                 .value_name = "N",
                 .value = Value::number,
@@ -128,6 +158,22 @@ constexpr auto kQueueProcess = join(
                 .default_value = "1",
                 .help = "with --on-error quarantine: move a job aside after N failed attempts; "
                         "before that, as Retry"},
+         Option{.name = "quarantine-limit",
+                .value_name = "N",
+                .value = Value::number,
+                .max = UINT32_MAX,
+                .default_value = "3",
+                .help = "with --on-error quarantine: stop the queue once N jobs in a row were "
+                        "moved aside, as the later ones may fail only because of the first; 0 "
+                        "for no limit"},
+         Option{.name = "retry-delay",
+                .value_name = "MIN..MAX",
+                .value = Value::delays,
+                .min = 1,
+                .max = kMaxWait,
+                .help = "with --on-error Retry or quarantine: after a failed attempt a run leaves "
+                        "the job alone for MIN, doubled with each further one up to MAX, for "
+                        "instance 1m..1h; one length alone is both (default: none)"},
          Option{.name = "idempotent-check",
                 .value_name = "CMD",
                 .value = Value::filled,
@@ -171,8 +217,9 @@ constexpr auto kQueueProcess = join(
 // One job file on standard input.
 
 constexpr auto kStdinInfo = ours(kJson, kNull);
-constexpr auto kStdinProcess =
-    join(options(kAllowJobParams, kIgnorePayload, kTimeout), kPipeline, ours(kParamsSeparator));
+constexpr auto kStdinPayload = ours(kRequireSeal);
+constexpr auto kStdinProcess = join(options(kAllowJobParams, kIgnorePayload, kTimeout), kPipeline,
+                                    ours(kRequireSeal, kParamsSeparator));
 
 constexpr Option kRunGate{.name = "gate",
                           .value_name = kGate.value_name,
@@ -188,11 +235,61 @@ constexpr Option kRunTimeout{.name = "timeout",
                              .min = 1,
                              .help = "end the whole pipeline after this time (default: no limit)"};
 constexpr auto kRun =
-    ours(kRunGate, kVerify, kSpoolDir, kDecoderOk, kRunTimeout, kStallAfter,
+    ours(kRunGate, kVerify, kSpoolDir, kDecoderOk, kRunTimeout, kStallAfter, kOnStall, kKillAfter,
          Option{.name = "report",
                 .help = "at the end a line for each stage on standard error: status, bytes in and "
                         "out, time"},
          kKeepFds, kCgroup, kPipeSize, kKillGrace, kKillWith, kCaptureStderr, kEarlyEnd);
+
+constexpr auto kDoctor = join(
+    options(Option{.short_name = 'j',
+                   .name = "job",
+                   .value_name = "N",
+                   .value = Value::number,
+                   .help = "look at the pipeline of this job, which runs now; with --queuedir"},
+            Option{.short_name = 'q',
+                   .name = "queuedir",
+                   .value_name = "DIR",
+                   .value = Value::filled,
+                   .help = "the queue of --job"}),
+    ours(Option{.name = "session",
+                .help = "look at all processes of this terminal session; so also without "
+                        "any PID",
+                .excludes = "all"},
+         Option{.name = "all", .help = "look at every process that holds a pipe"},
+         Option{.name = "interval",
+                .value_name = "SECONDS",
+                .value = Value::interval,
+                .min = 50,
+                .max = 3'600'000,
+                .default_value = "2",
+                .help = "time between the two looks; fractions are understood"},
+         Option{.name = "json", .help = "print JSON", .excludes = "graph"},
+         Option{.name = "graph",
+                .help = "draw every pipeline that was looked at, and who waits for whom",
+                .excludes = "dot"},
+         Option{.name = "dot", .help = "print the graph for Graphviz", .excludes = "json"},
+         Option{.name = "heal",
+                .value_name = "H1|H3|H4|H5",
+                .value = Value::choice,
+                .help = "free what is stuck, where a finding offers this step, and look again. "
+                        "H1 (the default) is safe: it wakes a writer and touches no byte; the "
+                        "others end or stop processes",
+                .value_is_optional = true},
+         Option{.name = "watch",
+                .help = "go on looking until INT or TERM, and tell when the answer changes"},
+         Option{.name = "save",
+                .value_name = "FILE",
+                .value = Value::filled,
+                .help = "also store what was seen, for --load elsewhere; no payload is in it"},
+         Option{.name = "redact", .help = "with --save: leave out the arguments of all processes"},
+         Option{.name = "load",
+                .value_name = "FILE",
+                .value = Value::filled,
+                .help = "judge what --save has stored, rather than this machine"},
+         Option{.name = "self",
+                .help = "check this machine instead: the kernel's pipe bug, the limits of "
+                        "pipes, what is hidden from us"}));
 
 constexpr auto kCommands = std::to_array<Command>({
     {.id = CommandId::prepare,
@@ -240,6 +337,26 @@ constexpr auto kCommands = std::to_array<Command>({
               "used and the whole job is in the queue, or nothing has happened.",
      .options = kEnqueue,
      .tail = Tail::parameters,
+     .is_ours = true},
+    {.id = CommandId::seal,
+     .name = "seal",
+     .group = Group::sender,
+     .summary = "seal job files that are there already",
+     .about =
+         "Puts length and digest of the payload into each plain job FILE. A new file takes the "
+         "old one's place once it is complete and on disk. One that is sealed is checked.",
+     .positional = "FILE",
+     .tail = Tail::list,
+     .is_ours = true},
+    {.id = CommandId::verify,
+     .name = "verify",
+     .group = Group::sender,
+     .summary = "say whether sealed job files are whole",
+     .about = "Says of each job FILE, one a line: whole, cut, altered, not sealed or unreadable. "
+              "Exit status 0 only if all are sealed and whole.",
+     .options = kVerifyFiles,
+     .positional = "FILE",
+     .tail = Tail::list,
      .is_ours = true},
     {.id = CommandId::queue_init,
      .name = "queue-init",
@@ -299,6 +416,55 @@ constexpr auto kCommands = std::to_array<Command>({
      .options = kQueueNumber,
      .positional = "ID",
      .positional_value = Value::number},
+    {.id = CommandId::queue_sweep,
+     .name = "queue-sweep",
+     .group = Group::queue,
+     .summary = "say what lies in a queue and will never run, or remove it",
+     .about = "Lists job files with numbers below the next one, identical redeliveries, and "
+              "temporary files that a killed writer has left; and files that differ though they "
+              "carry one number, which stay. Removes nothing without --apply.",
+     .options = kQueueSweep,
+     .is_ours = true},
+    {.id = CommandId::quarantine_list,
+     .name = "quarantine-list",
+     .group = Group::queue,
+     .summary = "list the jobs that were moved aside",
+     .about = "Lists the jobs in DIR/penstock/quarantine, by number: when each was moved there, "
+              "after how many attempts, and why.",
+     .options = kQuarantineList,
+     .is_ours = true},
+    {.id = CommandId::quarantine_show,
+     .name = "quarantine-show",
+     .group = Group::queue,
+     .summary = "show why a job was moved aside",
+     .about = "Prints the report of each JOB, given by number or file name, or of all: who failed "
+              "and how, what the doctor said, the end of standard error.",
+     .options = kQuarantineShow,
+     .positional = "JOB",
+     .positional_required = false,
+     .tail = Tail::list,
+     .is_ours = true},
+    {.id = CommandId::quarantine_release,
+     .name = "quarantine-release",
+     .group = Group::queue,
+     .summary = "put jobs that were moved aside back into the queue",
+     .about = "Moves each JOB, given by number or file name, back among the job files and removes "
+              "its report. A number that the queue has passed only runs with --set-next.",
+     .options = kQuarantineRelease,
+     .positional = "JOB",
+     .positional_required = false,
+     .tail = Tail::list,
+     .is_ours = true},
+    {.id = CommandId::quarantine_drop,
+     .name = "quarantine-drop",
+     .group = Group::queue,
+     .summary = "remove jobs that were moved aside, for good",
+     .about = "Removes each JOB, given by number or file name, and its report.",
+     .options = kQuarantineDrop,
+     .positional = "JOB",
+     .positional_required = false,
+     .tail = Tail::list,
+     .is_ours = true},
     {.id = CommandId::stdin_info,
      .name = "stdin-info",
      .group = Group::standard_input,
@@ -309,14 +475,16 @@ constexpr auto kCommands = std::to_array<Command>({
      .name = "stdin-payload",
      .group = Group::standard_input,
      .summary = "write the payload of a job file on standard input",
-     .about = "Copies what stands behind the header of a job file from standard input to standard "
-              "output."},
+     .about =
+         "Copies what stands behind the header of a job file from standard input to standard "
+         "output. If it is sealed and not the one that was sealed, the command fails at its end.",
+     .options = kStdinPayload},
     {.id = CommandId::stdin_process,
      .name = "stdin-process",
      .group = Group::standard_input,
      .summary = "run a job file on standard input",
      .about = "Runs COMMAND with the payload of the job file that comes on standard input. Whether "
-              "the end of standard input is the end of the job file cannot be known here.",
+              "the end of standard input is the end of the job file is known only of a sealed one.",
      .options = kStdinProcess,
      .positional = "COMMAND",
      .tail = Tail::parameters},
@@ -330,6 +498,19 @@ constexpr auto kCommands = std::to_array<Command>({
      .options = kRun,
      .positional = "CMD [ARG...] ['|' CMD [ARG...]]...",
      .tail = Tail::pipeline,
+     .is_ours = true},
+    {.id = CommandId::doctor,
+     .name = "doctor",
+     .group = Group::pipeline,
+     .summary = "say why a pipeline is stuck, and what frees it",
+     .about = "Looks twice at the whole pipeline of each process PID, without touching it, and "
+              "says who waits for whom, who is the cause, and what may safely be done. Exit "
+              "status 0: nothing is stuck; 1: something is; 2: it could not look.",
+     .options = kDoctor,
+     .positional = "PID",
+     .positional_value = Value::number,
+     .positional_required = false,
+     .tail = Tail::list,
      .is_ours = true},
     {.id = CommandId::gen_uuid,
      .name = "gen-uuid",

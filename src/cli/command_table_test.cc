@@ -77,6 +77,7 @@ TEST(CommandTable, IsConsistent) {
       EXPECT_NE(option.help, nullptr);
       EXPECT_TRUE(option.short_name == 0 || seen.insert({option.short_name}).second);
       EXPECT_TRUE(!option.is_ours || option.short_name == 0 || option.short_name == '0');
+      EXPECT_TRUE(!option.value_is_optional || option.short_name == 0);
       EXPECT_TRUE(option.excludes == nullptr || has(command, option.excludes));
       EXPECT_TRUE(option.required_unless == nullptr || has(command, option.required_unless));
       if (option.default_value != nullptr) {

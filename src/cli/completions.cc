@@ -53,7 +53,8 @@ std::string bash_completions(const CommandTable& table) {
   std::set<std::string> seen;
   auto add_values = [&](std::span<const Option> options) {
     for (const Option& option : options) {
-      const bool is_new = option.value_name != nullptr && seen.insert(pattern(option)).second;
+      const bool has_value = option.value_name != nullptr && !option.value_is_optional;
+      const bool is_new = has_value && seen.insert(pattern(option)).second;
       if (is_new && !option.hidden) values += value_case(option);
     }
   };

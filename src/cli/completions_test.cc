@@ -37,7 +37,7 @@ TEST(BashCompletions, OfferCommandsOptionsAndChoices) {
   EXPECT_EQ(offers("penstock queue-p"), "queue-payload queue-process");
   EXPECT_EQ(offers("fspl -l debug gen-"), "gen-uuid gen-filename");
   EXPECT_EQ(offers("penstock help r"), "run");
-  EXPECT_EQ(offers("penstock queue-process -q q --on"), "--on-error");
+  EXPECT_EQ(offers("penstock queue-process -q q --on-e"), "--on-error");
   EXPECT_EQ(offers("penstock queue-process -q q --on-error "), "Retry Delete Leave quarantine");
   EXPECT_EQ(offers("penstock -l "), "error warn info debug trace");
   EXPECT_EQ(offers("penstock queue-process -q q echo -- --on"), "");

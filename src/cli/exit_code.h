@@ -13,6 +13,7 @@ inline constexpr int kUsage = 2;
 // <sysexits.h>.
 inline constexpr int kGap = 3;      // also by --gap-status
 inline constexpr int kSkipped = 4;  // also by --skipped-status
+inline constexpr int kDelayed = 5;  // the next job waits for its next attempt (--retry-delay)
 inline constexpr int kBadData =
     65;  // the next number's files contradict each other, or its file is damaged
 inline constexpr int kNoInput = 66;      // no such queue, or not a queue

@@ -84,8 +84,9 @@ std::string usage(const Command& command) {
   }
   if (has_more) out += " [OPTIONS]";
   if (command.positional != nullptr) {
-    out += command.positional_required ? cat(' ', command.positional)
-                                       : cat(" [", command.positional, ']');
+    const char* more = command.tail == Tail::list ? "..." : "";
+    out += command.positional_required ? cat(' ', command.positional, more)
+                                       : cat(" [", command.positional, more, ']');
   }
   if (command.tail == Tail::parameters) out += " [-- PARAMETER...]";
   return out;
@@ -97,6 +98,7 @@ std::string option_heading(const Option& option) {
   std::string out;
   if (option.short_name != 0) out += cat('-', option.short_name, ", ");
   out += cat("--", option.name);
+  if (option.value_is_optional) return cat(out, "[=", option.value_name, ']');
   if (option.value_name != nullptr) out += cat(' ', option.value_name);
   return out;
 }
@@ -106,7 +108,7 @@ std::string overview(const CommandTable& table) {
       {Group::sender, "Make job files"},
       {Group::queue, "Work with a queue"},
       {Group::standard_input, "Work with one job file on standard input"},
-      {Group::pipeline, "Run a pipeline"},
+      {Group::pipeline, "Run a pipeline, and see why one is stuck"},
       {Group::other, "Other commands"},
   }};
   std::string out =

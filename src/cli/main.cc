@@ -16,6 +16,8 @@
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/parse.h"
+#include "lib/helper_process.h"
+#include "lib/request.h"
 #include "pipeline/keeper_process.h"
 #include "sys/files.h"
 #include "sys/signals.h"
@@ -36,6 +38,10 @@ int handle(const Invocation& invocation) {
       return handle_prepare_number(arguments, id);
     case CommandId::enqueue:
       return handle_enqueue(arguments);
+    case CommandId::seal:
+      return handle_seal(arguments);
+    case CommandId::verify:
+      return handle_verify(arguments);
     case CommandId::queue_init:
       return handle_queue_init(arguments);
     case CommandId::queue_write:
@@ -51,14 +57,23 @@ int handle(const Invocation& invocation) {
     case CommandId::queue_get_next:
     case CommandId::queue_set_next:
       return handle_queue_number(arguments, id);
+    case CommandId::queue_sweep:
+      return handle_queue_sweep(arguments);
+    case CommandId::quarantine_list:
+    case CommandId::quarantine_show:
+    case CommandId::quarantine_release:
+    case CommandId::quarantine_drop:
+      return handle_quarantine(arguments, id);
     case CommandId::stdin_info:
       return handle_stdin_info(arguments);
     case CommandId::stdin_payload:
-      return handle_stdin_payload();
+      return handle_stdin_payload(arguments);
     case CommandId::stdin_process:
       return handle_stdin_process(arguments);
     case CommandId::run:
       return handle_run(arguments);
+    case CommandId::doctor:
+      return handle_doctor(arguments);
     case CommandId::gen_uuid:
     case CommandId::gen_filename:
       return handle_generate(id);
@@ -116,9 +131,13 @@ int main(int argc, char** argv) {
   if (argc > 0 && std::strcmp(words[0], penstock::pipeline::kKeeperName) == 0) {
     return penstock::pipeline::keeper_main(words.subspan(1));
   }
+  if (argc > 0 && std::strcmp(words[0], penstock::lib::kHelperName) == 0) {
+    return penstock::lib::helper_main(words.subspan(1));
+  }
   penstock::sys::fill_closed_standard_fds();
   // A reader of our output that went away is an error to be told, not a death.
   penstock::sys::ignore_sigpipe();
+  penstock::sys::ignore_sigxfsz();
   // A caller that ignores SIGCHLD would have the kernel throw away the statuses of our children.
   penstock::sys::heed_sigchld();
   return penstock::cli::run_program(argc > 0 ? words.subspan(1) : words,

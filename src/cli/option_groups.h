@@ -101,6 +101,14 @@ inline constexpr Option kHeaderTimeout{
         "how long a decoder may take to deliver a job file's header, 0 for any time; then the "
         "run ends, naming the file. The clock stands still while a person may be typing a "
         "passphrase"};
+inline constexpr Option kSeal{
+    .name = "seal",
+    .help =
+        "put length and digest of the payload into the job file, so that the receiver refuses "
+        "it when it was cut or altered on its way"};
+inline constexpr Option kRequireSeal{
+    .name = "require-seal",
+    .help = "a job file that is not sealed has failed; whoever makes them must use --seal"};
 inline constexpr Option kDecoderOk{
     .name = "decoder-ok",
     .value_name = "STATUS,...",
@@ -125,7 +133,7 @@ inline constexpr Option kGate{
     .help =
         "what is kept from the command until all that feeds it has succeeded. hold: the last "
         "64 KiB and end-of-file; eof: end-of-file only; off: nothing, as in a shell (default: "
-        "hold behind a decoder, else eof)"};
+        "hold behind a decoder or of a sealed job, else eof)"};
 inline constexpr Option kVerify{
     .name = "verify",
     .value_name = "before|during",
@@ -203,11 +211,29 @@ inline constexpr Option kStallAfter{
     .max = kMaxWait,
     .default_value = "30",
     .help =
+        "when no byte has moved for this long, ask the doctor why and say it (see --on-stall); and "
         "when the command has exited 0 while a child of its holds its input and takes nothing for "
-        "this long, the job fails and names it; 0 never does"};
+        "this long, the job fails and names it; 0 does neither"};
+inline constexpr Option kOnStall{
+    .name = "on-stall",
+    .value_name = "report|heal|retry|kill",
+    .value = Value::choice,
+    .default_value = "heal",
+    .help =
+        "what follows a stall. report: say why; heal: and wake a writer that the kernel forgot to "
+        "wake, which disturbs nothing; kill: and after --kill-after end the job, which has failed; "
+        "retry: and then run it again"};
+inline constexpr Option kKillAfter{
+    .name = "kill-after",
+    .value_name = "SECONDS",
+    .value = Value::seconds,
+    .min = 1,
+    .max = kMaxWait,
+    .default_value = "600",
+    .help = "without a byte, under --on-stall kill or retry, the job is ended"};
 
 inline constexpr auto kPipeline =
     ours(kGate, kVerify, kSpoolDir, kStdin, kCloseFds, kCgroup, kPipeSize, kKillGrace, kKillWith,
-         kCaptureStderr, kEarlyEnd, kStallAfter);
+         kCaptureStderr, kEarlyEnd, kStallAfter, kOnStall, kKillAfter);
 
 }  // namespace penstock::cli

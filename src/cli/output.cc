@@ -26,6 +26,16 @@ std::string hex_of(std::string_view raw) {
   return out;
 }
 
+void add_file_name(Json& entry, const std::string& name, const std::string& key = "file_name") {
+  entry[key] = is_utf8(name) ? name : printable(name);
+  if (!is_utf8(name)) entry[key + "_hex"] = hex_of(name);
+}
+
+Json json_seal(const std::optional<packet::Seal>& seal) {
+  if (!seal) return nullptr;
+  return {{"payload_bytes", seal->length}, {"blake2b_256", packet::to_hex(seal->digest)}};
+}
+
 }  // namespace
 
 void print(std::string_view text) {
@@ -48,15 +58,17 @@ std::string json_of(const std::vector<ListedJob>& jobs) {
     entry["id"] = job.number;
     entry["created"] = job.created_local;
     entry["created_utc"] = job.created_utc;
-    entry["file_name"] = is_utf8(job.file) ? job.file : printable(job.file);
-    if (!is_utf8(job.file)) entry["file_name_hex"] = hex_of(job.file);
+    add_file_name(entry, job.file);
     entry["mark"] = job.mark;
+    entry["seal"] = nullptr;
+    if (job.sealed_bytes) entry["seal"] = Json{{"payload_bytes", *job.sealed_bytes}};
     list.push_back(std::move(entry));
   }
   return list.dump(2) + "\n";
 }
 
-std::string json_of(const std::vector<packet::Variable>& variables) {
+std::string json_of(const std::vector<packet::Variable>& variables,
+                    const std::optional<packet::Seal>& seal) {
   Json object = Json::object();
   for (const packet::Variable& variable : variables) {
     const std::string name = is_utf8(variable.name) ? variable.name : printable(variable.name);
@@ -66,7 +78,54 @@ std::string json_of(const std::vector<packet::Variable>& variables) {
       object[name] = Json{{"hex", hex_of(variable.value)}};
     }
   }
+  object["seal"] = json_seal(seal);
   return object.dump(2) + "\n";
+}
+
+std::string json_of(const std::vector<work::Stray>& strays) {
+  Json list = Json::array();
+  for (const work::Stray& stray : strays) {
+    Json entry;
+    entry["kind"] = work::stray_name(stray.kind);
+    entry["id"] = stray.number ? Json(*stray.number) : Json(nullptr);
+    add_file_name(entry, stray.file, "file");
+    if (!stray.of.empty()) add_file_name(entry, stray.of, "of");
+    entry["stays"] = stray.stays;
+    list.push_back(std::move(entry));
+  }
+  return list.dump(2) + "\n";
+}
+
+std::string json_of(const std::vector<spool::QuarantinedJob>& jobs) {
+  Json list = Json::array();
+  for (const spool::QuarantinedJob& job : jobs) {
+    Json entry;
+    entry["id"] = job.report ? Json(job.report->number) : Json(nullptr);
+    add_file_name(entry, job.name);
+    if (job.report) {
+      entry["moved"] = printable(job.report->time);
+      entry["attempts"] = job.report->attempts;
+      entry["may_have_been_applied"] = job.report->may_have_been_applied;
+      entry["reason"] = printable(job.report->reason);
+    }
+    list.push_back(std::move(entry));
+  }
+  return list.dump(2) + "\n";
+}
+
+std::string json_of(const std::vector<VerifiedFile>& files) {
+  Json list = Json::array();
+  for (const VerifiedFile& file : files) {
+    Json entry;
+    add_file_name(entry, file.file);
+    entry["state"] = file.state;
+    entry["reason"] = is_utf8(file.reason) ? file.reason : printable(file.reason);
+    entry["id"] = nullptr;
+    if (file.number) entry["id"] = *file.number;
+    entry["seal"] = json_seal(file.seal);
+    list.push_back(std::move(entry));
+  }
+  return list.dump(2) + "\n";
 }
 
 }  // namespace penstock::cli

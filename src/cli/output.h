@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "packet/metadata.h"
+#include "spool/quarantine.h"
+#include "work/sweep.h"
 
 namespace penstock::cli {
 
@@ -21,13 +24,34 @@ struct ListedJob {
   std::string created_local;
   std::string created_utc;
   std::string file;
-  std::string mark;  // next, waiting, old, duplicate
+  std::string mark;  // next, waiting, old, duplicate, conflict
+  std::optional<uint64_t> sealed_bytes;
 };
-// An array of objects: id, created, file_name, mark; file_name_hex as well where the name is not
-// UTF-8.
+// An array of objects: id, created, file_name, mark, seal (null, or an object: payload_bytes);
+// file_name_hex as well where the name is not UTF-8.
 std::string json_of(const std::vector<ListedJob>& jobs);
-// One object: the FSPL_ variables by name. Values that are not UTF-8 are given as {"hex": "…"}; of
+// One object: the FSPL_ variables by name, and seal (null, or an object: payload_bytes and
+// blake2b_256). Values that are not UTF-8 are given as {"hex": "…"}; of
 // a name given twice the last counts.
-std::string json_of(const std::vector<packet::Variable>& variables);
+std::string json_of(const std::vector<packet::Variable>& variables,
+                    const std::optional<packet::Seal>& seal);
+
+struct VerifiedFile {
+  std::string file;
+  std::string state;  // whole, cut, altered, not sealed, unreadable
+  std::string reason;
+  std::optional<uint64_t> number;
+  std::optional<packet::Seal> seal;
+};
+// An array of objects: file_name (and file_name_hex as above), state, reason, id and seal, null
+// where there is none.
+std::string json_of(const std::vector<VerifiedFile>& files);
+
+// An array of objects: kind (old, duplicate, conflict, temporary), id (null for temporary), file
+// (below the queue), of (duplicate, conflict: the other file), stays.
+std::string json_of(const std::vector<work::Stray>& strays);
+// An array of objects: id (null where there is no report), file_name, moved, attempts,
+// may_have_been_applied, reason.
+std::string json_of(const std::vector<spool::QuarantinedJob>& jobs);
 
 }  // namespace penstock::cli

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "cli/contradictions.h"
 #include "cli/value.h"
 
 namespace penstock::cli {
@@ -93,6 +94,7 @@ class Parser {
   Stop read_option(std::string_view word);
   Stop read_long(std::string_view word);
   Stop read_short(std::string_view word);
+  void mark(const Option& option, std::string_view text = {});
   void store(const Option& option, std::string_view text);
   void store_next(const Option& option);
   void read_tail();
@@ -129,10 +131,14 @@ void Parser::fail_surplus(std::string_view word) const {
   fail(cat("unexpected ", quoted(word)));
 }
 
-void Parser::store(const Option& option, std::string_view text) {
+void Parser::mark(const Option& option, std::string_view text) {
   Arguments::Slot& slot = arguments_.slots_[arguments_.index(option.name)];
   if (slot.given) later(cat(dashed(option), " is given twice"));
   slot = {.given = true, .text = text};
+}
+
+void Parser::store(const Option& option, std::string_view text) {
+  mark(option, text);
   if (option.value_name == nullptr) return;
   if (const auto problem = value_problem(option, text)) later(cat(dashed(option), ": ", *problem));
 }
@@ -171,6 +177,8 @@ Parser::Stop Parser::read_long(std::string_view word) {
     store(*option, {});
   } else if (has_value) {
     store(*option, word.substr(equals + 1));
+  } else if (option->value_is_optional) {
+    mark(*option);
   } else {
     store_next(*option);
   }
@@ -223,8 +231,13 @@ Parser::Stop Parser::read_global() {
 }
 
 void Parser::set_positional(std::string_view word) {
+  const bool is_list = command_.tail == Tail::list;
   if (command_.positional == nullptr || arguments_.positional_) fail_surplus(word);
-  arguments_.positional_ = word;
+  if (is_list) {
+    arguments_.params_.emplace_back(word);
+  } else {
+    arguments_.positional_ = word;
+  }
   if (command_.positional_value != Value::number) return;
   const Option as_number{.name = command_.positional, .value = Value::number};
   if (const auto problem = value_problem(as_number, word)) {
@@ -235,7 +248,7 @@ void Parser::set_positional(std::string_view word) {
 // What stands behind "--", or for a pipeline the first word and all behind it.
 void Parser::read_tail() {
   for (const char* word : rest()) {
-    if (command_.tail == Tail::none) {
+    if (command_.tail == Tail::none || command_.tail == Tail::list) {
       set_positional(word);
     } else {
       arguments_.params_.emplace_back(word);
@@ -269,7 +282,7 @@ void Parser::check_presence() {
   for (const Option& option : arguments_.options_) {
     const bool given = arguments_.has(option.name);
     if (given && option.excludes != nullptr && arguments_.has(option.excludes)) {
-      later(cat(dashed(option), " and --", option.excludes, " exclude each other"));
+      later(cat("--", option.name, " and --", option.excludes, " exclude each other"));
     }
     if (given) continue;
     if (option.required) later(cat(dashed(option), " ", option.value_name, " is missing"));
@@ -280,7 +293,7 @@ void Parser::check_presence() {
   }
   if (command_.positional == nullptr || !command_.positional_required) return;
   const std::string_view positional = command_.positional;
-  if (command_.tail == Tail::pipeline) {
+  if (command_.tail == Tail::pipeline || command_.tail == Tail::list) {
     if (arguments_.params_.empty()) {
       later(cat(positional.substr(0, positional.find(' ')), " is missing"));
     }
@@ -324,6 +337,8 @@ Request parse_command_line(const CommandTable& table, Words words) {
   if (parser.read() == Parser::Stop::help) return HelpRequest{.command = command};
   program.check();
   parser.check();
+  if (const auto reason = contradiction_in(parser.arguments()))
+    throw UsageError(command->name, *reason);
   const std::string_view level = *program.arguments().value("log-level");
   return Invocation{.command = command,
                     .arguments = parser.take(),

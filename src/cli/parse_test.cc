@@ -104,6 +104,36 @@ TEST_F(ParseTest, VersionGoesBeforeTheCommand) {
   expect_refused({"prepare --version", "gen-uuid -V", "--version=1"});
 }
 
+TEST_F(ParseTest, AListTakesItsWordsWhereverTheyStand) {
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(arguments("doctor").params(), Words{});
+  EXPECT_EQ(arguments("doctor 1 --json 2 -- 3").params(), (Words{"1", "2", "3"}));
+  EXPECT_EQ(outcome("doctor 1 x"),
+            "penstock doctor: PID: 'x' is not a whole number from 0 to 18446744073709551615 (see "
+            "penstock doctor --help)");
+}
+
+TEST_F(ParseTest, AnOptionalValueStandsBehindAnEqualsSign) {
+  EXPECT_FALSE(arguments("doctor 1").has("heal"));
+  const Arguments plain = arguments("doctor --heal 1");
+  EXPECT_TRUE(plain.has("heal"));
+  EXPECT_EQ(plain.value("heal"), "");
+  EXPECT_EQ(plain.params(), std::vector<std::string>{"1"});
+  EXPECT_EQ(arguments("doctor --heal=h3 1").value("heal"), "h3");
+  expect_refused({"doctor --heal=", "doctor --heal=H2", "doctor --heal --heal"});
+}
+
+TEST_F(ParseTest, IntervalsMayBeFractions) {
+  using std::chrono::milliseconds;
+  EXPECT_EQ(arguments("doctor").interval("interval"), milliseconds(2000));
+  EXPECT_EQ(arguments("doctor --interval 0.2").interval("interval"), milliseconds(200));
+  EXPECT_EQ(arguments("doctor --interval=.25").interval("interval"), milliseconds(250));
+  EXPECT_EQ(arguments("doctor --interval 3600").interval("interval"), milliseconds(3'600'000));
+  expect_refused({"doctor --interval 0", "doctor --interval 0.049", "doctor --interval 3600.001",
+                  "doctor --interval .", "doctor --interval ''", "doctor --interval 1.2345",
+                  "doctor --interval=-1", "doctor --interval 1e3", "doctor --interval 1.2.3"});
+}
+
 TEST_F(ParseTest, NothingAskedIsNotHelp) {
   expect_outcome("nothing", {"", "--", "-l info", "-l debug", "-l gen-uuid", "-l bogus"});
 }

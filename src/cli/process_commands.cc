@@ -9,6 +9,7 @@
 #include "cli/settings.h"
 #include "packet/bad_header.h"
 #include "pipeline/header_read.h"
+#include "sys/exit_status.h"
 #include "sys/files.h"
 #include "sys/signals.h"
 #include "work/drain.h"
@@ -44,6 +45,7 @@ work::DrainSettings drain_settings(const Arguments& arguments) {
   settings.options = pipeline_options(arguments);
   settings.job.command = command_line(arguments);
   settings.job.ignore_payload = arguments.has("ignore-payload");
+  settings.job.require_seal = arguments.has("require-seal");
   settings.job.save_output =
       arguments.pick<bool>("output-to", {{"PassBoth", false}, {"SaveBoth", true}}).value_or(false);
   if (arguments.has("idempotent-check"))
@@ -60,6 +62,9 @@ work::DrainSettings drain_settings(const Arguments& arguments) {
   settings.never_delete = arguments.has("never-delete");
   settings.max_jobs = arguments.number("maxjobs");
   settings.max_attempts = *arguments.number("max-attempts");
+  settings.quarantine_limit = *arguments.number("quarantine-limit");
+  if (const auto delays = arguments.delays("retry-delay"))
+    settings.retry_delay = work::RetryDelay{.least = delays->least, .most = delays->most};
   settings.rescan = !arguments.has("no-rescan");
   settings.remove_old = arguments.has("remove-old");
   settings.lock_wait = *arguments.seconds("lock-wait");
@@ -70,14 +75,6 @@ work::DrainSettings drain_settings(const Arguments& arguments) {
 
 int handle_queue_process(const Arguments& arguments) {
   const bool detailed = arguments.has("detailed-exit");
-  auto is_file = [](const pipeline::Options& options) {
-    return options.stdin_kind == pipeline::StdinKind::file;
-  };
-  if (is_file(pipeline_options(arguments)) && arguments.has("decoder")) {
-    throw UsageError(
-        "queue-process",
-        "--stdin file needs job files without a decoder: what a decoder gives is a pipe");
-  }
   try {
     const work::DrainSettings settings = drain_settings(arguments);
     std::optional<work::Drain> drain;
@@ -89,6 +86,7 @@ int handle_queue_process(const Arguments& arguments) {
       if (detailed && !arguments.has(option)) return by_default;
       return static_cast<int>(*arguments.number(option));
     };
+    if (end.delayed && detailed) return kDelayed;
     if (end.gap) return status("gap-status", kGap);
     if (end.skipped > 0) return status("skipped-status", kSkipped);
     return kSuccess;
@@ -108,7 +106,8 @@ int handle_stdin_process(const Arguments& arguments) {
     throw UsageError("stdin-process", "--stdin file needs a regular file on standard input");
   }
   const work::JobSettings settings{.command = command_line(arguments),
-                                   .ignore_payload = arguments.has("ignore-payload")};
+                                   .ignore_payload = arguments.has("ignore-payload"),
+                                   .require_seal = arguments.has("require-seal")};
   std::optional<packet::HeaderReader> header;
   try {
     header = pipeline::read_header(STDIN_FILENO, "standard input");
@@ -128,11 +127,15 @@ int handle_stdin_process(const Arguments& arguments) {
   const std::string title = cat("job ", header->metadata().sequence, " (standard input)");
   if (end.stuck) Log::error(cat(title, ": ", *end.stuck));
   if (end.kind == work::JobEnd::Kind::success) return kSuccess;
-  if (end.kind == work::JobEnd::Kind::interrupted && signal) sys::die_by(*signal);
-  Log::error(cat(title, " failed: ", end.sentence,
-                 end.may_have_been_applied
-                     ? "; the command exited 0 before that; it may have been applied"
-                     : ""));
+  if (end.kind == work::JobEnd::Kind::interrupted && signal) {
+    Log::error(cat("ended by ", sys::signal_name(*signal), "; ", title, " was running"));
+    sys::die_by(*signal);
+  }
+  Log::error(
+      cat(title, " failed: ", end.sentence,
+          end.may_have_been_applied
+              ? "; the command had said success before that, so the job may have been applied"
+              : ""));
   return kFailure;
 }
 

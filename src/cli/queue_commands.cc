@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "cli/exit_code.h"
 #include "cli/handlers.h"
@@ -13,19 +14,24 @@
 #include "spool/sequence_file.h"
 #include "work/inspect.h"
 #include "work/queue_write.h"
+#include "work/sweep.h"
 
 namespace penstock::cli {
 
 namespace {
 
 // "NAME=value", a line each, or with NUL or as JSON for those who must tell values apart (D35).
-std::string info_text(const Arguments& arguments, const std::vector<packet::Variable>& variables) {
-  if (arguments.has("json")) return json_of(variables);
+std::string info_text(const Arguments& arguments, const work::JobInfo& info) {
+  if (arguments.has("json")) return json_of(info.variables, info.seal);
   const char end = arguments.has("null") ? '\0' : '\n';
   std::string text;
-  for (const packet::Variable& variable : variables)
+  for (const packet::Variable& variable : info.variables)
     text += cat(variable.name, "=", variable.value, end);
   return text;
+}
+
+work::RequireSeal require_seal(const Arguments& arguments) {
+  return arguments.has("require-seal") ? work::RequireSeal::yes : work::RequireSeal::no;
 }
 
 work::InspectSettings inspect_settings(const Arguments& arguments) {
@@ -34,12 +40,40 @@ work::InspectSettings inspect_settings(const Arguments& arguments) {
           .options = pipeline_options(arguments)};
 }
 
+std::string stray_sentence(const work::Stray& stray) {
+  using Kind = work::Stray::Kind;
+  std::string text = work::stray_name(stray.kind);
+  if (stray.number) text += cat(" ", *stray.number);
+  text += cat(" ", printable(stray.file));
+  switch (stray.kind) {
+    case Kind::old:
+      return text;
+    case Kind::duplicate:
+      return cat(text, ": equal to ", printable(stray.of));
+    case Kind::conflict:
+      return cat(text, ": differs from ", printable(stray.of), "; remove all but the right one");
+    case Kind::temporary:
+      return cat(text, stray.stays ? ": stays, as it may be being written" : "");
+  }
+  return text;
+}
+
 }  // namespace
 
 int handle_queue_init(const Arguments& arguments) {
-  spool::Queue::init(arguments.text("queuedir"), {.append_only = arguments.has("append-only"),
-                                                  .private_mode = arguments.has("private"),
-                                                  .repair = arguments.has("repair")});
+  const bool repair = arguments.has("repair");
+  const std::string& queue = arguments.text("queuedir");
+  const std::vector<std::string> made =
+      spool::Queue::init(queue, {.append_only = arguments.has("append-only"),
+                                 .private_mode = arguments.has("private"),
+                                 .repair = repair});
+  const bool made_number =
+      std::ranges::find(made, spool::Queue(queue).sequence_path()) != made.end();
+  if (repair && made_number) {
+    Log::warn(cat(printable(spool::Queue(queue).sequence_path()),
+                  " was missing, and begins with 1 now; where jobs have been done already, tell it "
+                  "with queue-set-next"));
+  }
   return kSuccess;
 }
 
@@ -64,7 +98,10 @@ int handle_queue_number(const Arguments& arguments, CommandId id) {
 }
 
 int handle_queue_ls(const Arguments& arguments) {
-  const std::vector<work::QueueEntry> entries = work::list_queue(inspect_settings(arguments));
+  const bool marks = arguments.has("marks");
+  const bool wants_marks = marks || arguments.has("json");
+  const std::vector<work::QueueEntry> entries = work::list_queue(
+      inspect_settings(arguments), wants_marks ? work::Marks::yes : work::Marks::no);
   const bool on_terminal = ::isatty(STDOUT_FILENO) == 1;
   if (arguments.has("json")) {
     std::vector<ListedJob> jobs;
@@ -74,12 +111,12 @@ int handle_queue_ls(const Arguments& arguments) {
                       .created_local = rfc3339_local(entry.job.created),
                       .created_utc = rfc3339_utc(entry.job.created),
                       .file = entry.job.name,
-                      .mark = work::mark_name(entry.mark)});
+                      .mark = work::mark_name(entry.mark),
+                      .sealed_bytes = entry.job.sealed_bytes});
     }
     print(json_of(jobs));
     return kSuccess;
   }
-  const bool marks = arguments.has("marks");
   const char end = arguments.has("null") ? '\0' : '\n';
   auto padded = [](std::string text, size_t width) {
     if (text.size() < width) text.resize(width, ' ');
@@ -102,6 +139,25 @@ int handle_queue_ls(const Arguments& arguments) {
   return kSuccess;
 }
 
+int handle_queue_sweep(const Arguments& arguments) {
+  const bool apply = arguments.has("apply");
+  const std::vector<work::Stray> strays =
+      work::sweep(inspect_settings(arguments), apply ? work::Apply::yes : work::Apply::no);
+  if (arguments.has("json")) {
+    print(json_of(strays));
+    return kSuccess;
+  }
+  std::string text;
+  for (const work::Stray& stray : strays) text += cat(stray_sentence(stray), "\n");
+  print(text);
+  const auto count = std::ranges::count(strays, false, &work::Stray::stays);
+  if (count > 0) {
+    Log::info(cat(count, count == 1 ? " file" : " files",
+                  apply ? " removed" : " would be removed: --apply does it"));
+  }
+  return kSuccess;
+}
+
 int handle_queue_info(const Arguments& arguments) {
   print(info_text(arguments,
                   work::queue_info(inspect_settings(arguments), *arguments.number("job"))));
@@ -109,7 +165,9 @@ int handle_queue_info(const Arguments& arguments) {
 }
 
 int handle_queue_payload(const Arguments& arguments) {
-  work::queue_payload(inspect_settings(arguments), *arguments.number("job"));
+  work::InspectSettings settings = inspect_settings(arguments);
+  settings.require_seal = require_seal(arguments);
+  work::queue_payload(settings, *arguments.number("job"));
   return kSuccess;
 }
 
@@ -118,8 +176,8 @@ int handle_stdin_info(const Arguments& arguments) {
   return kSuccess;
 }
 
-int handle_stdin_payload() {
-  work::stdin_payload();
+int handle_stdin_payload(const Arguments& arguments) {
+  work::stdin_payload(require_seal(arguments));
   return kSuccess;
 }
 

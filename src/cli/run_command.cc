@@ -27,8 +27,9 @@ std::string report_line(const Stage& stage) {
   std::snprintf(seconds.data(), seconds.size(), "%.3f", time.count());
   const std::string status =
       stage.status ? stage.status->sentence() : pipeline::start_failure(stage);
-  return cat(printable(stage.name()), ": ", status, ", ", stage.bytes_read, " bytes in, ",
-             stage.bytes_written, " bytes out, ", stage.status ? seconds.data() : "0", " s");
+  return cat(printable(stage.name()), ": ", status, ", ", stage.bytes_read,
+             " bytes by read calls, ", stage.bytes_written, " bytes by write calls, ",
+             stage.status ? seconds.data() : "0", " s");
 }
 
 int status_of(const Outcome& outcome) {
@@ -56,7 +57,10 @@ int status_of(const Outcome& outcome) {
       }
       return kOurFailure;
     case Outcome::Kind::payload_failed:
+    case Outcome::Kind::seal_broken:
+    case Outcome::Kind::means_missing:
     case Outcome::Kind::stalled:
+    case Outcome::Kind::stalled_try_again:
     case Outcome::Kind::interrupted:
     case Outcome::Kind::keeper_died:
       return kOurFailure;
@@ -64,11 +68,11 @@ int status_of(const Outcome& outcome) {
   return kOurFailure;
 }
 
-}  // namespace
-
-int handle_run(const Arguments& arguments) {
+// Throws UsageError and Error.
+int run_pipeline(const Arguments& arguments) {
   pipeline::Options options = pipeline_options(arguments);
   options.count_io = arguments.has("report");
+  options.asks_all_stages = true;
   std::vector<pipeline::StageSpec> stages;
   try {
     stages = pipeline::split_at_pipes(arguments.params());
@@ -84,6 +88,10 @@ int handle_run(const Arguments& arguments) {
     config.command.spec = std::move(stages.back());
     config.command.env = engine.environment;
     stages.pop_back();
+    // Otherwise nothing of ours lies in the way to count.
+    const bool we_feed =
+        options.verify_before || (!stages.empty() && options.gate != pipeline::GateStrength::eof &&
+                                  options.gate != pipeline::GateStrength::off);
     if (stages.empty()) {
       config.payload = pipeline::InheritedStdin{};
     } else {
@@ -102,6 +110,7 @@ int handle_run(const Arguments& arguments) {
     interruption.tell(nullptr);
     if (arguments.has("report")) {
       for (const Stage& stage : outcome.stages) Log::info(report_line(stage));
+      if (we_feed) Log::info(cat("the command's input: ", outcome.bytes, " bytes"));
     }
     if (outcome.kind != Outcome::Kind::success) {
       Log::error(cat(outcome.sentence, outcome.may_have_been_applied
@@ -113,6 +122,19 @@ int handle_run(const Arguments& arguments) {
   }
   if (signal) sys::die_by(*signal);
   return status_of(outcome);
+}
+
+}  // namespace
+
+int handle_run(const Arguments& arguments) {
+  try {
+    return run_pipeline(arguments);
+  } catch (const UsageError&) {
+    throw;
+  } catch (const Error& error) {
+    Log::error(error.message());
+    return kOurFailure;
+  }
 }
 
 }  // namespace penstock::cli

@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include "base/text.h"
 #include "cli/exit_code.h"
 #include "cli/handlers.h"
@@ -8,12 +10,21 @@ namespace penstock::cli {
 
 namespace {
 
+// Where large files are expected, unlike in /tmp.
+std::string spool_dir(const Arguments& arguments) {
+  if (arguments.has("spool-dir")) return arguments.text("spool-dir");
+  const char* chosen = std::getenv("TMPDIR");
+  return chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp";
+}
+
 work::PrepareSettings settings_of(const Arguments& arguments) {
   work::PrepareSettings settings;
   if (arguments.has("seqfile")) settings.seqfile = arguments.text("seqfile");
   if (arguments.knows("input") && arguments.has("input")) settings.input = arguments.text("input");
   if (arguments.knows("fill")) settings.fill = arguments.number("fill");
   settings.params = arguments.params();
+  settings.seal = arguments.knows("seal") && arguments.has("seal");
+  if (arguments.knows("spool-dir")) settings.spool_dir = spool_dir(arguments);
   settings.lock_wait = *arguments.seconds("lock-wait");
   return settings;
 }

@@ -1,5 +1,6 @@
 #include "cli/settings.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pipeline/decoder_string.h"
+#include "sys/files.h"
 
 namespace penstock::cli {
 
@@ -25,6 +27,11 @@ std::vector<std::string> words_of(std::string_view text) {
     text.remove_prefix(end);
   }
   return words;
+}
+
+void check_spool_dir(const std::string& directory) {
+  if (!sys::try_open(directory, O_TMPFILE | O_RDWR, 0600))
+    throw Error::from_errno(cat("--spool-dir ", printable(directory)));
 }
 
 std::vector<std::string> inherited_environment() {
@@ -50,7 +57,10 @@ pipeline::Options pipeline_options(const Arguments& arguments) {
     options.verify_before =
         arguments.pick<bool>("verify", {{"before", true}, {"during", false}}).value_or(false);
   }
-  if (given("spool-dir")) options.spool_dir = arguments.text("spool-dir");
+  if (given("spool-dir")) {
+    options.spool_dir = arguments.text("spool-dir");
+    check_spool_dir(options.spool_dir);
+  }
   if (arguments.knows("stdin")) {
     options.stdin_kind =
         arguments.pick<StdinKind>("stdin", {{"pipe", StdinKind::pipe}, {"file", StdinKind::file}})
@@ -70,7 +80,18 @@ pipeline::Options pipeline_options(const Arguments& arguments) {
         arguments.pick<bool>("early-end", {{"judge", false}, {"close", true}}).value_or(false);
   }
   if (arguments.knows("stall-after"))
-    options.stall_after = arguments.seconds("stall-after").value_or(30s);
+    options.stall.after = arguments.seconds("stall-after").value_or(30s);
+  if (arguments.knows("on-stall")) {
+    using pipeline::OnStall;
+    options.stall.on_stall = arguments
+                                 .pick<OnStall>("on-stall", {{"report", OnStall::report},
+                                                             {"heal", OnStall::heal},
+                                                             {"retry", OnStall::retry},
+                                                             {"kill", OnStall::kill}})
+                                 .value_or(OnStall::heal);
+  }
+  if (arguments.knows("kill-after"))
+    options.stall.kill_after = arguments.seconds("kill-after").value_or(600s);
   if (arguments.knows("timeout")) options.timeout = arguments.seconds("timeout");
   return options;
 }

@@ -9,6 +9,7 @@
 
 namespace penstock::cli {
 
+// Throws Error if --spool-dir cannot take a payload: better now than at the first large one.
 pipeline::Options pipeline_options(const Arguments& arguments);
 // Sees the decoder string through, warns of what it hides, and refuses that with --strict-decoder.
 work::Decoding decoding(const Arguments& arguments);

@@ -1,6 +1,7 @@
 // The values of options: whether a text is one, and what it means.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,8 +25,20 @@ std::optional<std::string_view> find_choice(std::string_view choices, std::strin
 // "2" or "1,2,75". Nothing unless each is from 1 to 255.
 std::optional<std::vector<int>> parse_statuses(std::string_view text);
 
+// "2", "0.2", ".5": seconds with at most three digits behind the point.
+std::optional<std::chrono::milliseconds> parse_interval(std::string_view text);
+
 // "65536", "64K", "1M", "max".
 std::optional<uint64_t> parse_size(std::string_view text);
+
+// "30", "90s", "1m..1h", with s, m, h or d: the least and the most. One alone is both.
+struct Delays {
+  std::chrono::seconds least{0};
+  std::chrono::seconds most{0};
+
+  bool operator==(const Delays&) const = default;
+};
+std::optional<Delays> parse_delays(std::string_view text);
 
 // A name in any case, or a number from 1 (error) to 5 (trace).
 std::optional<LogLevel> parse_log_level(std::string_view text);

@@ -2,6 +2,9 @@
 // what we got wrong.
 #pragma once
 
+#include <string>
+#include <utility>
+
 #include "base/error.h"
 
 namespace penstock::packet {
@@ -11,7 +14,18 @@ namespace penstock::packet {
 // may be long, hostile or both.
 class BadHeader : public Error {
  public:
-  using Error::Error;
+  enum class Cause {
+    other,
+    empty,
+    encoded,  // not a job file, but what looks like one that nobody has decoded yet
+  };
+  explicit BadHeader(std::string message, Cause cause = Cause::other)
+      : Error(std::move(message)), cause_(cause) {}
+
+  Cause cause() const { return cause_; }
+
+ private:
+  Cause cause_;
 };
 
 }  // namespace penstock::packet

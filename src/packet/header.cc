@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "packet/foreign_format.h"
 
 namespace penstock::packet {
 
@@ -30,6 +31,14 @@ bool begins_like_magic(std::span<const uint8_t> bytes) {
   const size_t size = std::min(bytes.size(), kMagic.size());
   return std::equal(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size), kMagic.begin(),
                     [](uint8_t byte, char c) { return byte == static_cast<uint8_t>(c); });
+}
+
+BadHeader no_job_file(std::span<const uint8_t> beginning) {
+  if (const char* encoding = encoding_of(beginning)) {
+    return BadHeader(cat("is not a job file, but looks like ", encoding, " data"),
+                     BadHeader::Cause::encoded);
+  }
+  return BadHeader("is not a job file: the magic is missing");
 }
 
 std::span<const uint8_t> as_bytes(std::string_view text) {
@@ -63,7 +72,7 @@ void HeaderReader::feed(std::span<const uint8_t> bytes) {
 // believed before the checksum that covers it.
 void HeaderReader::check_prefix() {
   const std::span<const uint8_t> prefix(bytes_);
-  if (!begins_like_magic(prefix)) throw BadHeader("is not a job file: the magic is missing");
+  if (!begins_like_magic(prefix)) throw no_job_file(prefix);
   const auto version = load_big<uint16_t>(prefix.subspan(kVersionAt));
   if (version != kVersion) throw BadHeader(cat("has format version ", version, ", and we know 1"));
   if (load_big<uint32_t>(prefix.subspan(kPrefixSumAt)) != crc32_of(prefix.first(kPrefixSumAt))) {
@@ -88,8 +97,8 @@ void HeaderReader::check_metadata() {
 
 void HeaderReader::end_of_input() const {
   assert(!done());
-  if (bytes_.empty()) throw BadHeader("is empty");
-  if (!begins_like_magic(bytes_)) throw BadHeader("is not a job file: the magic is missing");
+  if (bytes_.empty()) throw BadHeader("is empty", BadHeader::Cause::empty);
+  if (!begins_like_magic(bytes_)) throw no_job_file(bytes_);
   throw BadHeader(cat("ends inside the header after ", bytes_.size(), " bytes"));
 }
 

@@ -143,6 +143,29 @@ TEST(HeaderReader, TellsShortFilesThatAreNoJobFiles) {
   EXPECT_EQ(why_refused(std::string(400, '\0')), "is not a job file: the magic is missing");
 }
 
+TEST(HeaderReader, KnowsWhatIsStillEncoded) {
+  using namespace std::string_literals;
+  const std::string rest(40, 'x');
+  const std::pair<std::string, const char*> kBeginnings[] = {
+      {"\x28\xb5\x2f\xfd", "zstd"},
+      {"\x1f\x8b\x08", "gzip"},
+      {"\xfd\x37zXZ\0"s, "xz"},
+      {"BZh9", "bzip2"},
+      {"-----BEGIN PGP MESSAGE-----\n", "OpenPGP"},
+      {"\x85\x01\x0c\x03", "OpenPGP"},
+      {"\x8c\x0d\x04\x09", "OpenPGP"},
+      {"\xc1\xc0\x4c\x03", "OpenPGP"},
+      {"\xa3\x01", "OpenPGP"}};
+  for (const auto& [beginning, name] : kBeginnings) {
+    const std::string expected = "is not a job file, but looks like "s + name + " data";
+    EXPECT_EQ(why_refused(beginning + rest), expected);
+    EXPECT_EQ(why_refused(beginning), expected) << "a short one";
+  }
+  for (const std::string& beginning : {"\x7f"s, "\x80"s, "\xfe\xff"s, "\xff"s, "\x1f\x9d"s}) {
+    EXPECT_EQ(why_refused(beginning + rest), "is not a job file: the magic is missing");
+  }
+}
+
 TEST(HeaderReader, RefusesEveryFlippedBit) {
   const std::string file = read_vector("04-command-full.hex");
   for (size_t bit = 0; bit < (30 + 91) * 8; ++bit) {

@@ -11,6 +11,10 @@ namespace penstock::packet {
 
 namespace {
 
+// fspl passes over this key, as over any that it does not know.
+constexpr std::string_view kSealKey = "penstock_seal";
+constexpr std::string_view kDigestName = "blake2b-256";
+
 size_t count_items(const Metadata& metadata) {
   return metadata.params.size() + metadata.env.size() + metadata.command_unknown.size() +
          metadata.unknown.size();
@@ -51,6 +55,14 @@ void write_kind(MessagePackWriter& writer, const Metadata& metadata) {
   }
 }
 
+void write_seal(MessagePackWriter& writer, const Seal& seal) {
+  writer.add_text(kSealKey);
+  writer.add_array(3);
+  writer.add_text(kDigestName);
+  writer.add_wide_unsigned(seal.length);
+  writer.add_text(to_hex(seal.digest));
+}
+
 // The keys that one map must have, each exactly once.
 class RequiredKeys {
  public:
@@ -79,6 +91,7 @@ class Decoder {
   uint64_t read_unsigned(std::string_view key, uint64_t max);
   int64_t read_seconds();
   Timestamp read_created();
+  Seal read_seal();
   void read_kind();
   void read_command();
   void read_params();
@@ -133,6 +146,24 @@ Timestamp Decoder::read_created() {
   // fspl decodes these, and panics when it shows them (D21).
   if (!is_representable(created)) throw BadHeader("ctime is out of range");
   return created;
+}
+
+// A seal that we cannot read is no seal that could be passed over: whoever sealed the job wants it
+// checked.
+Seal Decoder::read_seal() {
+  constexpr std::string_view kComplaint = "the seal is not an array of three";
+  if (read_count(Token::Type::array, kComplaint) != 3) throw BadHeader(std::string(kComplaint));
+  const Token name = reader_.next();
+  if (name.type != Token::Type::text) throw BadHeader("the seal does not name its digest");
+  if (name.text != kDigestName)
+    throw BadHeader(cat("the seal is of a kind other than ", kDigestName));
+  const uint64_t length =
+      read_unsigned("the length in the seal", std::numeric_limits<uint64_t>::max());
+  const Token hex = reader_.next();
+  const auto digest =
+      hex.type == Token::Type::text ? digest_from_hex(hex.text) : std::optional<Digest>();
+  if (!digest) throw BadHeader("the digest in the seal is not one");
+  return {.length = length, .digest = *digest};
 }
 
 void Decoder::read_params() {
@@ -212,6 +243,9 @@ Metadata Decoder::decode() {
     } else if (key == "cmd_type") {
       required.found(key);
       read_kind();
+    } else if (key == kSealKey) {
+      if (metadata_.seal) throw BadHeader(cat("key ", key, " is given twice"));
+      metadata_.seal = read_seal();
     } else {
       metadata_.unknown.push_back(read_unknown(key));
       count_item();
@@ -228,7 +262,7 @@ std::string encode_metadata(const Metadata& metadata, SequenceWidth width) {
     throw Error(cat("a job cannot have more than ", kMaxItems, " parameters and variables"));
   }
   MessagePackWriter writer;
-  writer.add_map(3 + metadata.unknown.size());
+  writer.add_map(3 + (metadata.seal ? 1 : 0) + metadata.unknown.size());
   writer.add_text("seq");
   if (width == SequenceWidth::fixed) {
     writer.add_wide_unsigned(metadata.sequence);
@@ -241,6 +275,7 @@ std::string encode_metadata(const Metadata& metadata, SequenceWidth width) {
   writer.add_unsigned(metadata.created.nanoseconds);
   writer.add_text("cmd_type");
   write_kind(writer, metadata);
+  if (metadata.seal) write_seal(writer, *metadata.seal);
   write_unknown(writer, metadata.unknown);
   return writer.take();
 }

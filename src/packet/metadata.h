@@ -5,12 +5,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/time.h"
 #include "packet/bad_header.h"
+#include "packet/seal.h"
 
 namespace penstock::packet {
 
@@ -52,6 +54,7 @@ struct Metadata {
   std::vector<std::string> params;
   std::vector<Variable> env;
   std::vector<UnknownKey> command_unknown;
+  std::optional<Seal> seal;
   std::vector<UnknownKey> unknown;
 
   bool operator==(const Metadata&) const = default;
@@ -61,8 +64,9 @@ struct Metadata {
 // what follows.
 enum class SequenceWidth { shortest, fixed };
 
-// The metadata block: known keys in fspl's order, then unknown ones. Throws Error if there are more
-// than kMaxItems.
+// The metadata block: known keys in fspl's order, then the seal if there is one, then unknown ones.
+// A seal takes as many bytes whatever it says, so that it, too, can be settled once the payload
+// stands. Throws Error if there are more than kMaxItems.
 std::string encode_metadata(const Metadata& metadata,
                             SequenceWidth width = SequenceWidth::shortest);
 

@@ -292,5 +292,63 @@ TEST(EncodeMetadata, WritesOnlyACommandWithParameters) {
             from_hex("83" + kSeq + kCtime + kNop));
 }
 
+const std::string kSealKey = "ad70656e73746f636b5f7365616c";
+const std::string kBlake = "ab626c616b6532622d323536";
+const std::string kLength = "cd07d0";  // 2000
+const std::string kHex = "d940" + [] {
+  std::string digits;
+  for (int i = 0; i < 32; ++i) digits += "3061";  // "0a"
+  return digits;
+}();
+std::string with_seal(const std::string& value) {
+  return from_hex("84" + kSeq + kCtime + kNop + kSealKey + value);
+}
+
+TEST(DecodeMetadata, ReadsASealInAnyIntegerFormAndAnyPlaceOfTheMap) {
+  Seal seal{.length = 2000};
+  seal.digest.fill(0x0a);
+  for (const char* length : {"cd07d0", "ce000007d0", "cf00000000000007d0", "d107d0"}) {
+    EXPECT_EQ(decode(with_seal("93" + kBlake + length + kHex)).seal, seal) << length;
+  }
+  const std::string first =
+      from_hex("84" + kSealKey + "93" + kBlake + kLength + kHex + kSeq + kCtime + kNop);
+  EXPECT_EQ(decode(first).seal, seal);
+  EXPECT_EQ(decode(first).unknown.size(), 0U);
+}
+
+TEST(DecodeMetadata, TakesTheGreatestLengthInASeal) {
+  EXPECT_EQ(decode(with_seal("93" + kBlake + "cfffffffffffffffff" + kHex)).seal->length,
+            UINT64_MAX);
+}
+
+TEST(DecodeMetadata, RefusesASealThatItCannotRead) {
+  const std::string end = kLength + kHex;
+  const std::string three = "the seal is not an array of three";
+  for (const std::string& value : {std::string("c0"), "92" + kBlake + kLength, "81" + kBlake + "07",
+                                   "94" + kBlake + end + "00", std::string("a0")}) {
+    EXPECT_EQ(refusal(with_seal(value)), three) << value;
+  }
+  EXPECT_EQ(refusal(with_seal("9301" + end)), "the seal does not name its digest");
+  EXPECT_EQ(refusal(with_seal("93a3736861" + end)), "the seal is of a kind other than blake2b-256");
+  EXPECT_EQ(refusal(with_seal("93" + kBlake + "ff" + kHex)),
+            "the length in the seal is out of range");
+  EXPECT_EQ(refusal(with_seal("93" + kBlake + "c0" + kHex)),
+            "the length in the seal is not an integer");
+  const std::string twice = kSealKey + "93" + kBlake + end;
+  EXPECT_EQ(refusal(from_hex("85" + kSeq + kCtime + kNop + twice + twice)),
+            "key penstock_seal is given twice");
+}
+
+TEST(DecodeMetadata, RefusesADigestThatIsNotExactly64DigitsInLowerCase) {
+  const std::string good = kHex.substr(4);
+  for (const std::string& value :
+       {"d93f" + good.substr(2), "d941" + good + "30", "d940" + good.substr(2) + "41",
+        "d940" + good.substr(2) + "67", "c440" + good, std::string("07"), std::string("a0")}) {
+    EXPECT_EQ(refusal(with_seal("93" + kBlake + kLength + value)),
+              "the digest in the seal is not one")
+        << value;
+  }
+}
+
 }  // namespace
 }  // namespace penstock::packet

@@ -10,6 +10,7 @@ namespace rc {
 using penstock::Timestamp;
 using penstock::packet::Kind;
 using penstock::packet::Metadata;
+using penstock::packet::Seal;
 using penstock::packet::UnknownKey;
 using penstock::packet::Variable;
 
@@ -33,7 +34,7 @@ Gen<std::string> bytes() {
 Gen<std::vector<UnknownKey>> unknown_keys() {
   const auto key = gen::suchThat(gen::arbitrary<std::string>(), [](const std::string& text) {
     return text != "seq" && text != "ctime" && text != "cmd_type" && text != "params" &&
-           text != "env";
+           text != "env" && text != "penstock_seal";
   });
   const auto value = gen::map(gen::element("c0", "07", "cc07", "9201a178", "81a16b90", "c40161",
                                            "d7ff0000000000000005", "cb3ff0000000000000"),
@@ -45,6 +46,16 @@ Gen<std::vector<UnknownKey>> unknown_keys() {
 }  // namespace
 
 template <>
+struct Arbitrary<Seal> {
+  static Gen<Seal> arbitrary() {
+    const auto byte = gen::arbitrary<uint8_t>();
+    return gen::build<Seal>(
+        gen::set(&Seal::length, number()),
+        gen::set(&Seal::digest, gen::container<penstock::packet::Digest>(byte)));
+  }
+};
+
+template <>
 struct Arbitrary<Metadata> {
   static Gen<Metadata> arbitrary() {
     const auto time = gen::build<Timestamp>(
@@ -54,16 +65,19 @@ struct Arbitrary<Metadata> {
         gen::set(&Timestamp::nanoseconds, gen::inRange<uint32_t>(0, 2'000'000'000)));
     const auto variable = gen::build<Variable>(gen::set(&Variable::name, bytes()),
                                                gen::set(&Variable::value, bytes()));
+    const auto some_seal = gen::map(
+        gen::maybe(gen::arbitrary<Seal>()),
+        [](const Maybe<Seal>& each) { return each ? std::optional(*each) : std::nullopt; });
     const auto command = gen::build<Metadata>(
         gen::set(&Metadata::sequence, number()), gen::set(&Metadata::created, time),
         gen::set(&Metadata::params, gen::container<std::vector<std::string>>(bytes())),
         gen::set(&Metadata::env, gen::container<std::vector<Variable>>(variable)),
-        gen::set(&Metadata::command_unknown, unknown_keys()),
+        gen::set(&Metadata::command_unknown, unknown_keys()), gen::set(&Metadata::seal, some_seal),
         gen::set(&Metadata::unknown, unknown_keys()));
     const auto other = gen::build<Metadata>(
         gen::set(&Metadata::sequence, number()), gen::set(&Metadata::created, time),
         gen::set(&Metadata::kind, gen::element(Kind::nop, Kind::fail)),
-        gen::set(&Metadata::unknown, unknown_keys()));
+        gen::set(&Metadata::seal, some_seal), gen::set(&Metadata::unknown, unknown_keys()));
     return gen::oneOf(command, other);
   }
 };
@@ -142,6 +156,7 @@ TEST(PacketLaws, DecodingUndoesEncoding) {
 
 TEST(PacketLaws, HeadersHaveTheShortestForms) {
   EXPECT_TRUE(rc::check([](Metadata metadata) {
+    metadata.seal.reset();
     metadata.unknown.clear();
     metadata.command_unknown.clear();
     return encode_header(metadata).substr(kPrefixBytes) == plain_block(metadata);
@@ -155,6 +170,25 @@ TEST(PacketLaws, LongListsHaveTheShortestFormsToo) {
     EXPECT_EQ(encode_metadata(metadata), plain_block(metadata)) << count;
     EXPECT_EQ(decode(encode_metadata(metadata)), metadata) << count;
   }
+}
+
+TEST(PacketLaws, ASealIsAKeyMoreBehindTheKnownOnesAndAlwaysOfOneSize) {
+  EXPECT_TRUE(rc::check([](Metadata metadata, const Seal& seal) {
+    metadata.unknown.clear();
+    metadata.command_unknown.clear();
+    metadata.seal.reset();
+    std::string expected = plain_block(metadata);
+    metadata.seal = seal;
+    expected[0] = '\x84';
+    std::string hex;
+    for (const uint8_t byte : seal.digest) {
+      hex += "0123456789abcdef"[byte / 16];
+      hex += "0123456789abcdef"[byte % 16];
+    }
+    expected += "\xadpenstock_seal\x93\xab" + std::string("blake2b-256\xcf") +
+                big_endian(seal.length, 8) + "\xd9\x40" + hex;
+    return encode_metadata(metadata) == expected;
+  }));
 }
 
 TEST(PacketLaws, NothingCutIsAccepted) {

@@ -83,7 +83,10 @@ Cgroup::~Cgroup() {
 std::set<pid_t> processes_in_cgroup(const std::string& path) {
   std::set<pid_t> pids;
   const auto fd = sys::try_open(path + "/cgroup.procs", O_RDONLY);
-  if (!fd) return pids;
+  if (!fd) {
+    if (sys::is_shortage(errno)) throw Error::from_errno(cat("look at ", path));
+    return pids;
+  }
   const std::string text = sys::read_small_file(fd->get(), 1U << 20U, path);
   for_each_line(text, [&](std::string_view line) {
     if (const auto pid = parse_u64(line)) pids.insert(static_cast<pid_t>(*pid));

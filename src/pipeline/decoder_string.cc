@@ -150,7 +150,7 @@ ShellEnvironment ShellEnvironment::from(std::span<const std::string> variables) 
 
 DecoderPlan plan_decoder(std::string_view text, const ShellEnvironment& environment) {
   if (text.find('\0') != std::string_view::npos) {
-    throw Error("decoder string: holds a NUL byte");
+    throw Error("the decoder string holds a NUL byte");
   }
   const bool has_shell = environment.shell && !environment.shell->empty();
   const std::string shell = has_shell ? *environment.shell : "/bin/sh";
@@ -171,6 +171,14 @@ std::string describe(const std::vector<StageSpec>& stages) {
     for (const Redirect& redirect : stage.redirects) add_redirect(out, redirect);
   }
   return out;
+}
+
+StageSpec redirected_by_shell(const StageSpec& stage) {
+  std::string text = "exec \"$0\" \"$@\"";
+  for (const Redirect& redirect : stage.redirects) add_redirect(text, redirect);
+  StageSpec by_shell{.argv = {"/bin/sh", "-c", std::move(text)}, .opaque = true};
+  by_shell.argv.insert(by_shell.argv.end(), stage.argv.begin(), stage.argv.end());
+  return by_shell;
 }
 
 }  // namespace penstock::pipeline

@@ -50,4 +50,8 @@ DecoderPlan plan_decoder(std::string_view text, const ShellEnvironment& environm
 // The stages as one would type them: "gpg -q -d 2>/dev/null | zstdcat -T0".
 std::string describe(const std::vector<StageSpec>& stages);
 
+// The same stage with its redirections left to a shell, which then becomes it: for what may block
+// when it is opened.
+StageSpec redirected_by_shell(const StageSpec& stage);
+
 }  // namespace penstock::pipeline

@@ -176,5 +176,14 @@ TEST(DecoderString, IsDescribedAsOneWouldTypeIt) {
   EXPECT_EQ(describe(plan(text).stages), text);
 }
 
+TEST(RedirectedByShell, HasTheShellOpenAndBecomeIt) {
+  const DecoderPlan seen = plan("gpg -d 'a b' 3<'my keys' 2>>log >&2");
+  ASSERT_TRUE(seen.seen_through) << seen.description;
+  EXPECT_EQ(redirected_by_shell(seen.stages.front()),
+            (StageSpec{.argv = {"/bin/sh", "-c", "exec \"$0\" \"$@\" 3<'my keys' 2>>log >&2", "gpg",
+                                "-d", "a b"},
+                       .opaque = true}));
+}
+
 }  // namespace
 }  // namespace penstock::pipeline

@@ -7,6 +7,7 @@
 
 #include "pipeline/keeper.h"
 #include "pipeline/pipe_budget.h"
+#include "pipeline/stall_watch.h"
 #include "sys/event_loop.h"
 
 namespace penstock::pipeline {
@@ -17,6 +18,7 @@ struct Engine {
   Engine& operator=(const Engine&) = delete;
 
   sys::EventLoop loop;
+  StallWatch stalls{loop};
   PipeBudget budget;
   std::vector<std::string> environment;  // "NAME=value", as inherited
   bool has_terminal;

@@ -25,6 +25,24 @@ bool pinentry_runs() {
   return false;
 }
 
+// What is wrong with a decoder's output, as a sentence of its own.
+std::string about_output(const packet::BadHeader& error) {
+  using Cause = packet::BadHeader::Cause;
+  if (error.cause() == Cause::empty) return "the decoder wrote nothing";
+  return cat("what the decoder wrote ", error.message(),
+             error.cause() == Cause::encoded ? ": does --decoder lack a stage?" : "");
+}
+
+// Whether a shell complains of the string that it was given: then it would of each file.
+bool is_syntax_error(const sys::ExitStatus& status, std::string_view words) {
+  using namespace std::string_view_literals;
+  if (!status.exited_with(2) && !status.exited_with(1)) return false;
+  static constexpr std::array kWords = {"yntax error"sv, "unexpected EOF"sv, "parse error"sv,
+                                        "unmatched"sv, "nterminated"sv};
+  return std::ranges::any_of(
+      kWords, [&](std::string_view part) { return words.find(part) != std::string_view::npos; });
+}
+
 }  // namespace
 
 packet::HeaderReader read_header(int fd, std::string_view name) {
@@ -87,7 +105,7 @@ void HeaderRead::take_bytes() {
     }
     reader_.feed(std::span(block).first(count));
   } catch (const packet::BadHeader& error) {
-    bad_ = error.message();
+    bad_ = about_output(error);
     watch_.reset();
     // Why there is no header, the decoder's own end tells best; one that goes on is not waited for.
     if (upstream_.all_over()) {
@@ -138,6 +156,10 @@ void HeaderRead::explain() {
     if (stage.spec.opaque && (stage.status->exited_with(126) || stage.status->exited_with(127))) {
       finish(Result::cannot_start, reason);
       return;
+    }
+    if (stage.spec.opaque && is_syntax_error(*stage.status, words)) {
+      decoder_is_at_fault_ = true;
+      reason = cat("the decoder is no valid shell command: ", reason);
     }
   }
   finish(Result::undecodable, reason);

@@ -41,6 +41,8 @@ class HeaderRead {
 
   Result result() const { return result_; }
   const std::string& reason() const { return reason_; }
+  // undecodable: whether the decoder string itself is at fault, for any file alike.
+  bool decoder_is_at_fault() const { return decoder_is_at_fault_; }
   const packet::Metadata& metadata() const { return reader_.metadata(); }
 
  private:
@@ -57,6 +59,7 @@ class HeaderRead {
   std::function<void()> done_;
   Result result_ = Result::pending;
   std::string reason_;
+  bool decoder_is_at_fault_ = false;
   std::optional<std::string> bad_;  // the header's own fault, once known
   packet::HeaderReader reader_;
   std::optional<sys::Watch> watch_;

@@ -128,4 +128,20 @@ std::vector<ProcessStat> find_members(const JobTree& tree, const std::vector<Pro
   return found;
 }
 
+bool is_read_only_by(std::string_view name, ino_t pipe, const std::vector<ProcessStat>& all,
+                     const PipeEndsOf& pipe_ends_of) {
+  if (std::ranges::find(all, 1, &ProcessStat::pid) == all.end()) return false;
+  bool any = false;
+  for (const ProcessStat& process : all) {
+    if (process.kernel_thread || process.state == 'Z' || !is_alive(process)) continue;
+    const auto ends = pipe_ends_of(process.pid);
+    if (!ends) return false;
+    const bool reads = std::ranges::any_of(
+        *ends, [&](const PipeEnd& end) { return end.reads && end.inode == pipe; });
+    if (reads && process.comm != name) return false;
+    any = any || reads;
+  }
+  return any;
+}
+
 }  // namespace penstock::pipeline

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <vector>
 
 #include "procfs/process_table.h"
@@ -49,5 +50,11 @@ using PipeEndsOf = std::function<std::optional<std::vector<procfs::PipeEnd>>(pid
 std::vector<procfs::ProcessStat> find_members(const JobTree& tree,
                                               const std::vector<procfs::ProcessStat>& all,
                                               pid_t root, const PipeEndsOf& pipe_ends_of);
+
+// Whether `pipe` is read, and by processes of that name only, as far as `all` goes. No, if
+// anybody's descriptors may not be read, or if not even init is among `all` (a /proc that hides
+// others): a stranger could read it then.
+bool is_read_only_by(std::string_view name, ino_t pipe, const std::vector<procfs::ProcessStat>& all,
+                     const PipeEndsOf& pipe_ends_of);
 
 }  // namespace penstock::pipeline

@@ -29,14 +29,18 @@ class JobTreeTest : public testing::Test {
     ends_[pid] = ends;
   }
   void hide_descriptors_of(pid_t pid) { ends_.erase(pid); }
+  void call(pid_t pid, const char* name) {
+    std::ranges::find(all_, pid, &ProcessStat::pid)->comm = name;
+  }
+  void make_kernel_thread(pid_t pid) {
+    std::ranges::find(all_, pid, &ProcessStat::pid)->kernel_thread = true;
+  }
+  bool only_daemons_read(ino_t pipe) const {
+    return is_read_only_by("daemon", pipe, all_, ends_of());
+  }
   std::vector<pid_t> members() {
     std::vector<pid_t> pids;
-    auto ends_of = [this](pid_t pid) -> std::optional<std::vector<PipeEnd>> {
-      const auto found = ends_.find(pid);
-      if (found == ends_.end()) return std::nullopt;
-      return found->second;
-    };
-    for (const ProcessStat& process : find_members(tree_, all_, kKeeper, ends_of)) {
+    for (const ProcessStat& process : find_members(tree_, all_, kKeeper, ends_of())) {
       pids.push_back(process.pid);
     }
     std::ranges::sort(pids);
@@ -46,6 +50,14 @@ class JobTreeTest : public testing::Test {
   JobTree tree_{.stages = {{.pid = 20, .start_time = 20}}, .data_pipes = {100}};
 
  private:
+  PipeEndsOf ends_of() const {
+    return [this](pid_t pid) -> std::optional<std::vector<PipeEnd>> {
+      const auto found = ends_.find(pid);
+      if (found == ends_.end()) return std::nullopt;
+      return found->second;
+    };
+  }
+
   std::vector<ProcessStat> all_;
   std::map<pid_t, std::vector<PipeEnd>> ends_;
 };
@@ -121,6 +133,42 @@ TEST_F(JobTreeTest, IsMadeOfDescendantsOnly) {
   add(20, kKeeper, {100});
   add(50, 1, {100});  // a stranger, say the doctor, who looks at the pipe
   EXPECT_EQ(members(), (Pids{20}));
+}
+
+// Who reads a gate besides the daemon that takes nothing without its end mark.
+class GateReadersTest : public JobTreeTest {
+ protected:
+  GateReadersTest() {
+    add(1, 0, {});
+    add(30, 1, {100});
+    call(30, "daemon");
+    add(31, 1, {200});
+  }
+};
+
+TEST_F(GateReadersTest, AreTheDaemonOnly) {
+  EXPECT_TRUE(only_daemons_read(100));
+  EXPECT_FALSE(only_daemons_read(200));
+  EXPECT_FALSE(only_daemons_read(300));  // nobody that we see
+  add(32, 1, {100});
+  EXPECT_FALSE(only_daemons_read(100));
+}
+
+TEST_F(GateReadersTest, MayBeAnybodyWhoseDescriptorsCannotBeRead) {
+  hide_descriptors_of(31);
+  EXPECT_FALSE(only_daemons_read(100));
+}
+
+TEST_F(GateReadersTest, AreNoThreadsOfTheKernel) {
+  hide_descriptors_of(31);
+  make_kernel_thread(31);
+  EXPECT_TRUE(only_daemons_read(100));
+}
+
+TEST_F(GateReadersTest, MayBeOutsideOfWhatProcShows) {
+  EXPECT_FALSE(is_read_only_by(
+      "daemon", 100, {{.pid = 30, .comm = "daemon", .state = 'S'}},
+      [](pid_t) { return std::vector{PipeEnd{.fd = 0, .inode = 100, .reads = true}}; }));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "pipeline/keeper_process.h"
 #include "sys/process.h"
@@ -12,7 +13,16 @@
 
 namespace penstock::pipeline {
 
-Keeper::Keeper(sys::EventLoop& loop) : loop_(loop), late_news_(loop, [this] { tell_of_death(); }) {
+namespace {
+
+constexpr auto kRetryAfter = std::chrono::milliseconds(100);
+
+}  // namespace
+
+Keeper::Keeper(sys::EventLoop& loop)
+    : loop_(loop),
+      late_news_(loop, [this] { tell_of_death(); }),
+      retry_timer_(loop, [this] { try_again(); }) {
   inherited_.note_inherited_pipes();
 }
 
@@ -20,25 +30,49 @@ Keeper::~Keeper() {
   if (process_ == 0 || dead_ || left_behind_) return;
   try {
     send({.kind = Order::Kind::quit});
-    // Its duplicates of lock and gates go with it: the next run must not find the lock held.
-    while (!sys::is_dead(pidfd_.get())) {
-      sys::EventLoop only_this;
-      bool gone = false;
-      const sys::Watch watch(only_this, pidfd_.get(), EPOLLIN, [&gone](uint32_t) { gone = true; });
-      only_this.run_until([&gone] { return gone; });
-    }
-    sys::reap(process_);
+    wait_for_its_end();
   } catch (const Error&) {
     // It died before the word reached it, which comes to the same.
   }
 }
 
+// Its duplicates of lock and gates go with it: the next run must not find the lock held. But where
+// an error has brought us here while a job ran, its tree is ended first; if it cannot be, the
+// keeper holds on, and people are told.
+void Keeper::wait_for_its_end() {
+  sys::EventLoop only_this;
+  bool gone = false;
+  const sys::Watch death(only_this, pidfd_.get(), EPOLLIN, [&gone](uint32_t) { gone = true; });
+  std::optional<sys::Watch> news;
+  if (socket_watch_) {
+    socket_watch_.reset();
+    news.emplace(only_this, socket_->fd(), EPOLLIN, [&](uint32_t) {
+      const auto message = socket_->receive();
+      if (!message) {
+        news.reset();
+        return;
+      }
+      const Report report = Report::decode(message->text);
+      note_stuck(report);
+      if (report.kind == Report::Kind::tree_stuck) Log::error(report.text);
+    });
+  }
+  only_this.run_until([&] { return gone || !stuck_.empty(); });
+  if (gone) sys::reap(process_);
+}
+
+void Keeper::note_stuck(const Report& report) {
+  if (report.kind == Report::Kind::tree_stuck) stuck_.insert(report.pipeline);
+  if (report.kind == Report::Kind::tree_ended) stuck_.erase(report.pipeline);
+}
+
 void Keeper::start() {
   sys::become_subreaper();
   has_terminal_ = sys::has_terminal();
+  retry_timer_.prepare();
   auto [ours, theirs] = sys::MessageSocket::make_pair();
   auto self = sys::open_pidfd(::getpid());
-  if (!self) throw Error("open a pidfd for this process");
+  if (!self) throw Error("open a pidfd for this process: it is not there");
   const pid_t process =
       sys::spawn_self({kKeeperName, std::to_string(theirs.fd()), std::to_string(self->get())},
                       {theirs.fd(), self->get()});
@@ -92,6 +126,7 @@ void Keeper::spawn(PipelineId pipeline, const Spawn& spawn) {
   std::vector<int> fds;
   Pipeline& own = pipelines_.at(pipeline);
   own.cgroup = spawn.cgroup;
+  own.lone = !spawn.report_start;
   own.gate_holds = own.gate_holds || spawn.gate_holds;
   for (const auto& [role, fd] : spawn.fds) {
     order.fd_roles.push_back(role);
@@ -106,6 +141,7 @@ void Keeper::let_go(PipelineId pipeline) {
 }
 
 void Keeper::end_tree(PipelineId pipeline, const End& end) {
+  pipelines_.at(pipeline).ending = true;
   if (!dead_) {
     send({.kind = Order::Kind::end_tree,
           .pipeline = pipeline,
@@ -114,6 +150,26 @@ void Keeper::end_tree(PipelineId pipeline, const End& end) {
           .kill_with = end.kill_with});
     return;
   }
+  try {
+    end_tree_here(pipeline, end);
+  } catch (const Error&) {
+    // Nobody but us holds the gate now: it stays shut, whatever we lack.
+    pipelines_.at(pipeline).own_end_again = end;
+    retry_timer_.set(kRetryAfter);
+  }
+}
+
+void Keeper::try_again() {
+  std::vector<std::pair<PipelineId, End>> ends;
+  for (auto& [id, pipeline] : pipelines_) {
+    if (const auto end = std::exchange(pipeline.own_end_again, std::nullopt)) {
+      ends.emplace_back(id, *end);
+    }
+  }
+  for (const auto& [id, end] : ends) end_tree(id, end);
+}
+
+void Keeper::end_tree_here(PipelineId pipeline, const End& end) {
   Pipeline& own = pipelines_.at(pipeline);
   if (!has_terminal_) {
     own.tree.session = process_;
@@ -126,6 +182,16 @@ void Keeper::end_tree(PipelineId pipeline, const End& end) {
   hooks.stuck = [this, pipeline](pid_t pid, const std::string& sentence) {
     deliver({.kind = Report::Kind::tree_stuck, .pipeline = pipeline, .pid = pid, .text = sentence});
   };
+  if (!end.kill_with.empty()) {
+    hooks.kill_foreign = [kill_with = end.kill_with](const std::vector<pid_t>& pids) {
+      std::vector<std::string> argv = kill_with;
+      argv.emplace_back("-KILL");
+      for (const pid_t pid : pids) argv.push_back(std::to_string(pid));
+      // If it cannot be started, those to be killed are told about as without it. Nor is it waited
+      // for: this run ends soon.
+      static_cast<void>(sys::spawn_helper(argv));
+    };
+  }
   own.own_end = std::make_unique<TreeEnd>(loop_,
                                           TreeEnd::Plan{.tree = own.tree,
                                                         .root = ::getpid(),
@@ -138,7 +204,11 @@ void Keeper::end_tree(PipelineId pipeline, const End& end) {
 }
 
 void Keeper::forget(PipelineId pipeline) {
-  if (pipelines_.erase(pipeline) == 0) return;
+  const auto found = pipelines_.find(pipeline);
+  if (found == pipelines_.end()) return;
+  const bool keeper_knows = found->second.over;
+  pipelines_.erase(found);
+  if (keeper_knows) return;
   try {
     send({.kind = Order::Kind::forget, .pipeline = pipeline});
   } catch (const Error&) {
@@ -152,7 +222,9 @@ void Keeper::take_reports() {
     socket_watch_.reset();  // its pidfd tells the rest
     return;
   }
-  deliver(Report::decode(message->text));
+  const Report report = Report::decode(message->text);
+  note_stuck(report);
+  deliver(report);
 }
 
 void Keeper::deliver(const Report& report) {
@@ -165,6 +237,9 @@ void Keeper::deliver(const Report& report) {
       pipeline.tree.session = process_;
       if (pipeline.tree.group == 0) pipeline.tree.group = report.pid;
     }
+  }
+  if (report.kind == Report::Kind::exited && pipeline.lone && !pipeline.ending) {
+    pipeline.over = sys::ExitStatus::from_siginfo(report.how, report.value).success();
   }
   const Listener listener = pipeline.listener;  // may forget the pipeline
   listener(report);

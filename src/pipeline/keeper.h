@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,11 +77,19 @@ class Keeper {
     JobTree tree;
     std::string cgroup;
     bool gate_holds = false;
+    bool lone = false;    // see Order::report_start
+    bool ending = false;  // the keeper was told to end it
+    bool over = false;    // a lone command that did well: the keeper has forgotten it by itself
     std::unique_ptr<TreeEnd> own_end;
+    std::optional<End> own_end_again;  // to be begun anew, as that failed
     bool knows_of_death = false;
   };
 
   void start();
+  void wait_for_its_end();
+  void note_stuck(const Report& report);
+  void end_tree_here(PipelineId pipeline, const End& end);
+  void try_again();
   void send(const Order& order, const std::vector<int>& fds = {});
   void take_reports();
   void deliver(const Report& report);
@@ -102,7 +111,9 @@ class Keeper {
   std::optional<sys::Watch> death_watch_;
   PipelineId last_id_ = 0;
   std::map<PipelineId, Pipeline> pipelines_;
-  sys::Timer late_news_;  // for pipelines that are opened when it is dead
+  std::set<PipelineId> stuck_;  // of the keeper's: whose trees it cannot end
+  sys::Timer late_news_;        // for pipelines that are opened when it is dead
+  sys::Timer retry_timer_;
 };
 
 }  // namespace penstock::pipeline

@@ -4,11 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <ranges>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -30,6 +33,10 @@ namespace {
 // For a command whose gate had been opened already when the processor died: it may be at the end of
 // its commit.
 constexpr auto kOpenGrace = 5s;
+constexpr auto kRetryAfter = 100ms;
+// Of a row of small jobs the next one comes while we would still be falling asleep, and waking us
+// up would then be a tenth of its whole time.
+constexpr auto kStandBy = 150us;
 
 class KeeperProcess {
  public:
@@ -53,7 +60,10 @@ class KeeperProcess {
     std::string cgroup;
     bool had_gate = false;
     bool gate_holds = false;
+    bool lone = false;  // see Order::report_start
+    bool over = false;  // a lone command that did well: nobody will ask for it again
     std::unique_ptr<TreeEnd> end;
+    std::function<void()> end_again;  // begins it anew, where that failed
     bool ended = false;
     bool forgotten = false;  // by the processor, though it is not over: it goes when it is
   };
@@ -63,11 +73,13 @@ class KeeperProcess {
   void spawn(const Order& order, std::vector<sys::UniqueFd> fds);
   void end_tree(PipelineId id, EndMode mode, std::chrono::milliseconds grace,
                 const std::vector<std::string>& kill_with);
+  void try_again();
   void forget(PipelineId id);
   void end_for_processor(PipelineId id, const Pipeline& pipeline);
   void report(const Report& report);
   void processor_died();
   void children_changed();
+  bool expects_order() const { return orders_come_at_once_ && pipelines_.empty(); }
   void look_at_stage(PipelineId id, Pipeline& pipeline, Stage& stage);
   bool keeps_dead_leader() const;
   void kill_foreign(const std::vector<std::string>& kill_with, const std::vector<pid_t>& pids);
@@ -77,14 +89,18 @@ class KeeperProcess {
   sys::UniqueFd processor_;
   sys::SignalFd signals_{sys::signal_set({SIGCHLD})};
   bool own_session_ = false;
-  bool processor_is_dead_ = false;
+  bool processor_is_dead_ = false;  // or as good as that
+  bool has_lost_touch_ = false;
   bool quit_ = false;
+  bool orders_come_at_once_ = false;
+  std::chrono::steady_clock::time_point last_report_;
   JobTree inherited_;  // what every job's tree starts from
   std::vector<sys::UniqueFd> held_;
   std::map<PipelineId, Pipeline> pipelines_;
   std::optional<sys::Watch> socket_watch_;
   std::optional<sys::Watch> processor_watch_;
   sys::Watch signals_watch_;
+  sys::Timer retry_timer_{loop_, [this] { try_again(); }};
 };
 
 KeeperProcess::KeeperProcess(sys::UniqueFd socket, sys::UniqueFd processor)
@@ -98,6 +114,7 @@ KeeperProcess::KeeperProcess(sys::UniqueFd socket, sys::UniqueFd processor)
   socket_watch_.emplace(loop_, socket_.fd(), EPOLLIN, [this](uint32_t) { take_order(); });
   processor_watch_.emplace(loop_, processor_.get(), EPOLLIN,
                            [this](uint32_t) { processor_died(); });
+  retry_timer_.prepare();
   // Without a terminal we open a session, and each job is a process group in it. With one,
   // everything stays where the caller's shell can stop and continue it.
   own_session_ = !sys::has_terminal() && ::setsid() >= 0;
@@ -107,7 +124,8 @@ KeeperProcess::KeeperProcess(sys::UniqueFd socket, sys::UniqueFd processor)
 
 void KeeperProcess::run() {
   for (;;) {
-    loop_.turn();
+    loop_.turn(expects_order() ? kStandBy : 0us);
+    if (has_lost_touch_) processor_died();
     if ((quit_ || processor_is_dead_) &&
         std::ranges::all_of(pipelines_, [](const auto& entry) { return entry.second.ended; })) {
       return;
@@ -126,6 +144,7 @@ void KeeperProcess::take_order() {
     socket_watch_.reset();  // it is about to die; its pidfd will tell
     return;
   }
+  orders_come_at_once_ = std::chrono::steady_clock::now() - last_report_ < kStandBy;
   obey(Order::decode(message->text), std::move(message->fds));
 }
 
@@ -164,6 +183,7 @@ void KeeperProcess::spawn(const Order& order, std::vector<sys::UniqueFd> fds) {
   auto [entry, is_new] = pipelines_.try_emplace(order.pipeline);
   Pipeline& pipeline = entry->second;
   if (is_new) pipeline.tree = inherited_;
+  pipeline.lone = !order.report_start;
 
   sys::StagePlan plan;
   plan.argv = order.spec.argv;
@@ -243,15 +263,31 @@ void KeeperProcess::end_tree(PipelineId id, EndMode mode, std::chrono::milliseco
       kill_foreign(kill_with, pids);
     };
   }
-  pipeline.end = std::make_unique<TreeEnd>(loop_,
-                                           TreeEnd::Plan{.tree = pipeline.tree,
-                                                         .root = ::getpid(),
-                                                         .mode = mode,
-                                                         .grace = grace,
-                                                         .cgroup = pipeline.cgroup,
-                                                         .gate = pipeline.gate.get(),
-                                                         .gate_holds = pipeline.gate_holds},
-                                           std::move(hooks));
+  try {
+    pipeline.end = std::make_unique<TreeEnd>(loop_,
+                                             TreeEnd::Plan{.tree = pipeline.tree,
+                                                           .root = ::getpid(),
+                                                           .mode = mode,
+                                                           .grace = grace,
+                                                           .cgroup = pipeline.cgroup,
+                                                           .gate = pipeline.gate.get(),
+                                                           .gate_holds = pipeline.gate_holds},
+                                             std::move(hooks));
+  } catch (const Error&) {
+    // We may be the last that holds this gate: it stays shut, whatever we lack.
+    pipeline.end_again = [this, id, mode, grace, kill_with] {
+      end_tree(id, mode, grace, kill_with);
+    };
+    retry_timer_.set(kRetryAfter);
+  }
+}
+
+void KeeperProcess::try_again() {
+  std::vector<std::function<void()>> ends;
+  for (auto& [id, pipeline] : pipelines_) {
+    if (pipeline.end_again) ends.push_back(std::exchange(pipeline.end_again, nullptr));
+  }
+  for (const auto& end : ends) end();
 }
 
 void KeeperProcess::forget(PipelineId id) {
@@ -262,7 +298,7 @@ void KeeperProcess::forget(PipelineId id) {
   Pipeline& pipeline = found->second;
   const bool lives =
       std::ranges::any_of(pipeline.stages, [](const Stage& stage) { return !stage.reported; });
-  if (!pipeline.ended && (lives || pipeline.end)) {
+  if (!pipeline.ended && (lives || pipeline.end || pipeline.end_again || pipeline.gate)) {
     pipeline.forgotten = true;
     end_for_processor(id, pipeline);
     return;
@@ -275,13 +311,19 @@ void KeeperProcess::forget(PipelineId id) {
 }
 
 void KeeperProcess::report(const Report& report) {
-  if (processor_is_dead_) return;
+  if (processor_is_dead_ || has_lost_touch_) return;
+  last_report_ = std::chrono::steady_clock::now();
   try {
     socket_.send(report.encode());
   } catch (const Error& error) {
     // The processor is gone, and its pidfd will say so. But one that lives would wait for ever for
-    // what it was not told; our death it hears of.
-    if (!error.is(EPIPE) && !error.is(ECONNRESET)) throw;
+    // what it was not told. Our death it hears of; before that we end the trees and hold the gates,
+    // as it may be dying of the same want.
+    if (error.is(EPIPE) || error.is(ECONNRESET)) return;
+    has_lost_touch_ = true;
+    const std::string line =
+        cat("penstock: ", kKeeperName, ": ", error.message(), "; ending the job\n");
+    static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
   }
 }
 
@@ -308,8 +350,15 @@ bool KeeperProcess::keeps_dead_leader() const {
 
 void KeeperProcess::children_changed() {
   for (auto& [id, pipeline] : pipelines_) {
-    for (Stage& stage : pipeline.stages) look_at_stage(id, pipeline, stage);
+    if (pipeline.gate_holds) {
+      for (Stage& stage : pipeline.stages) look_at_stage(id, pipeline, stage);
+    } else {
+      // Of several that are found dead at once the last goes first: the others wrote into its pipe,
+      // so its failure may be the cause of theirs.
+      for (Stage& stage : std::views::reverse(pipeline.stages)) look_at_stage(id, pipeline, stage);
+    }
   }
+  std::erase_if(pipelines_, [](const auto& entry) { return entry.second.over; });
   // Orphans of stages, which came to us because we are a subreaper. While a dead leader is kept,
   // waitid shows nothing but it; they are seen once it is reaped.
   if (keeps_dead_leader()) return;
@@ -332,16 +381,21 @@ void KeeperProcess::look_at_stage(PipelineId id, Pipeline& pipeline, Stage& stag
   ended.how = status->was_killed() ? CLD_KILLED : CLD_EXITED;
   ended.value = status->was_killed() ? status->signal() : status->code();
   if (stage.count_io) {
-    if (const auto io = procfs::read_io(stage.pid)) {
-      ended.bytes_read = io->read;
-      ended.bytes_written = io->written;
+    try {
+      if (const auto io = procfs::read_io(stage.pid)) {
+        ended.bytes_read = io->read;
+        ended.bytes_written = io->written;
+      }
+    } catch (const Error&) {
+      // A report without these numbers is better than none.
     }
   }
   stage.reported = true;
   // A group's leader stays unreaped while others may join, so that its number cannot be given out
   // anew.
   const bool is_leader = pipeline.tree.group == stage.pid;
-  if (!is_leader || pipeline.ended) {
+  pipeline.over = pipeline.lone && !pipeline.end && status->success();
+  if (!is_leader || pipeline.ended || pipeline.over) {
     sys::reap(stage.pid);
     stage.reaped = true;
   }
@@ -365,6 +419,7 @@ void KeeperProcess::kill_foreign(const std::vector<std::string>& kill_with,
 
 int keeper_main(std::span<char* const> arguments) {
   try {
+    sys::drop_startup_pages();  // the loader's, before our own come on top
     sys::block_all_signals();
     sys::set_process_name(kKeeperName);
     sys::become_subreaper();

@@ -48,7 +48,7 @@ struct Order {
   bool close_other_fds = false;
   bool count_io = false;     // report bytes read and written
   bool report_start = true;  // no: a lone command without a gate; nothing is said of its start, and
-                             // it is forgotten when it has exited
+                             // it is forgotten when it has exited with 0
   bool gate_holds = false;   // of a gate: the end of the payload is kept back, not only end-of-file
 
   // end_tree

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/stall_policy.h"
+
 namespace penstock::pipeline {
 
 // When the command may see the last bytes of its input and end-of-file.
@@ -19,7 +21,8 @@ enum class GateStrength {
 enum class StdinKind { pipe, file };
 
 struct Options {
-  std::optional<GateStrength> gate;  // by default hold with a decoder, and eof without
+  // By default hold with a decoder or a seal, and eof without. With a seal, off is as eof.
+  std::optional<GateStrength> gate;
   bool verify_before = false;
   std::string spool_dir;  // empty: the directory of the payload
   StdinKind stdin_kind = StdinKind::pipe;
@@ -31,9 +34,12 @@ struct Options {
   std::vector<std::string> kill_with;
   bool capture_stderr = false;
   bool close_on_early_end = false;
-  std::chrono::milliseconds stall_after{30'000};
+  StallPolicy stall;
   std::optional<std::chrono::milliseconds> timeout;
   bool count_io = false;  // for reports on each stage
+  // After the command has failed the stages before it get a moment to end by themselves: the first
+  // failure in the order of the pipeline is the one to name.
+  bool asks_all_stages = false;
 };
 
 }  // namespace penstock::pipeline

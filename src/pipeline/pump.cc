@@ -64,6 +64,7 @@ Pump::Pump(sys::EventLoop& loop, Config config, std::function<void()> on_change)
   const int flags = fcntl(config_.sink, F_GETFL);
   if (fcntl(config_.sink, F_SETFL, flags | O_NONBLOCK) != 0)
     throw Error::from_errno("prepare the gate");
+  if (config_.seal) seal_check_.emplace(*config_.seal);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -104,6 +105,7 @@ void Pump::run() {
       relay();
     }
   } catch (const std::exception& error) {
+    seal_is_broken_ = dynamic_cast<const BrokenSeal*>(&error) != nullptr;
     {
       const std::lock_guard lock(mutex_);
       error_ = error.what();
@@ -133,11 +135,11 @@ void Pump::wait(bool for_source, bool for_sink) {
 }
 
 void Pump::relay() {
-  stash_ = sys::Pipe::make();
-  // Without room for what is held and more the stash cannot work: then bytes are copied.
-  const bool roomy =
-      sys::set_pipe_size(stash_.write.get(), kStashBytes) && sys::is_pipe(config_.source);
-  if (roomy) relay_by_stash();
+  if (!seal_check_ && sys::is_pipe(config_.source)) {
+    stash_ = sys::Pipe::make();
+    // Without room for what is held and more the stash cannot work: then bytes are copied.
+    if (sys::set_pipe_size(stash_.write.get(), kStashBytes)) relay_by_stash();
+  }
   if (!wants_stop() && !sink_gone_ && !(source_ended_ && stashed_ == 0)) relay_by_copy();
   if (sink_gone_ && !source_ended_ && !wants_stop()) {
     if (config_.close_early) {
@@ -186,8 +188,8 @@ void Pump::relay_by_stash() {
   }
 }
 
-// As above with a buffer of our own, for sources that cannot be spliced and for dribbles that fill
-// a pipe by slots.
+// As above with a buffer of our own, for sources that cannot be spliced, for sealed payloads, and
+// for dribbles that fill a pipe by slots.
 void Pump::relay_by_copy() {
   std::vector<uint8_t> buffer(config_.hold + kCopyBytes);
   size_t first = 0;
@@ -227,11 +229,7 @@ void Pump::relay_by_copy() {
     // Only when poll says so: the source's description may be shared, and so stays blocking.
     const sys::PollState state = sys::poll_now(config_.source);
     if (!state.readable && !state.hung_up && !state.broken) continue;
-    const size_t count =
-        sys::read_some(config_.source, std::span(buffer).subspan(last), config_.name);
-    if (count == 0) source_ended_ = true;
-    last += count;
-    bytes_in_ += count;
+    last += read_source(std::span(buffer).subspan(last));
   }
 }
 
@@ -241,11 +239,19 @@ void Pump::discard_rest() {
     wait(true, false);
     const sys::PollState state = sys::poll_now(config_.source);
     if (!state.readable && !state.hung_up && !state.broken) continue;
-    const size_t count = sys::read_some(config_.source, buffer, config_.name);
-    if (count == 0) break;
-    bytes_in_ += count;
+    read_source(buffer);
+    if (source_ended_) return;
   }
-  source_ended_ = true;
+}
+
+// At the end of the source a seal is good, or this throws.
+size_t Pump::read_source(std::span<uint8_t> into) {
+  const size_t count = sys::read_some(config_.source, into, config_.name);
+  if (seal_check_ && count == 0) seal_check_->finish();
+  if (seal_check_) seal_check_->add(into.first(count));
+  if (count == 0) source_ended_ = true;
+  bytes_in_ += count;
+  return count;
 }
 
 void Pump::finish_or_wait() {

@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
+#include "pipeline/seal_check.h"
 #include "sys/event_loop.h"
 #include "sys/pipe.h"
 #include "sys/unique_fd.h"
@@ -29,6 +31,10 @@ class Pump {
     bool is_file = false;
     uint64_t offset = 0;
     uint64_t expected = 0;
+    // Checked against all that the source gives, before it counts as drained. The bytes are copied
+    // then: of spliced ones nobody knows whether they are those that were hashed. A file is read
+    // from where it stands, as any other source.
+    std::optional<packet::Seal> seal;
     bool close_early = false;  // do not read on once nobody reads the sink any more
     std::string name;          // of the source, for errors
   };
@@ -55,6 +61,8 @@ class Pump {
   Phase phase() const { return phase_.load(); }
   // Whether the command's side was closed before everything was written.
   bool sink_gone() const { return sink_gone_.load(); }
+  // Failed: because the payload is not the one that was sealed.
+  bool seal_is_broken() const { return seal_is_broken_.load(); }
   // Bytes taken from the source and bytes that went into the sink, so far.
   uint64_t bytes_in() const { return bytes_in_.load(); }
   uint64_t bytes_out() const { return bytes_out_.load(); }
@@ -71,6 +79,7 @@ class Pump {
   void feed_file();
   void finish_or_wait();
   void discard_rest();
+  size_t read_source(std::span<uint8_t> into);
 
   void enter(Phase phase);
   bool wants_stop() const { return wish_.load() == Wish::stop; }
@@ -85,6 +94,7 @@ class Pump {
   std::atomic<Wish> wish_ = Wish::none;
   std::atomic<Phase> phase_ = Phase::moving;
   std::atomic<bool> sink_gone_ = false;
+  std::atomic<bool> seal_is_broken_ = false;
   std::atomic<uint64_t> bytes_in_ = 0;
   std::atomic<uint64_t> bytes_out_ = 0;
   mutable std::mutex mutex_;
@@ -92,6 +102,7 @@ class Pump {
 
   // Used by the thread only.
   bool source_ended_ = false;
+  std::optional<SealCheck> seal_check_;
   sys::Pipe stash_;
   size_t stashed_ = 0;
 

@@ -146,5 +146,77 @@ TEST_F(PumpTest, SaysThatAFileShrank) {
             "fspl-x.fspl shrank while it was fed: 100 of 1000 payload bytes are missing");
 }
 
+class SealedPump : public PumpTest {
+ protected:
+  static packet::Seal seal_of(std::string_view text) {
+    sys::Blake2b digest;
+    digest.add(sys::as_bytes(text));
+    return {.length = text.size(), .digest = digest.finish()};
+  }
+  void start_sealed(size_t hold, std::string_view sealed) {
+    pump_ = std::make_unique<Pump>(loop_,
+                                   Pump::Config{.source = in_.read.get(),
+                                                .sink = out_.write.get(),
+                                                .hold = hold,
+                                                .seal = seal_of(sealed),
+                                                .name = "input"},
+                                   [] {});
+  }
+  void write_and_close(const std::string& text) {
+    sys::write_all(in_.write.get(), text, "in");
+    in_.write.reset();
+  }
+};
+
+TEST_F(SealedPump, PassesEveryByteOfWhatWasSealed) {
+  for (const size_t size : {0UL, 1UL, 65535UL, 65536UL, 65537UL, 3000000UL}) {
+    in_ = sys::Pipe::make();
+    out_ = sys::Pipe::make();
+    const std::string text = random_text(size);
+    start_sealed(kHeldBytes, text);
+    std::thread writer([&] { write_and_close(text); });
+    std::string got;
+    std::thread reader([&] { got = read_everything(); });
+    turn_until(text.empty() ? Pump::Phase::finished : Pump::Phase::drained);
+    writer.join();
+    EXPECT_LE(pump_->bytes_out(), size > kHeldBytes ? size - kHeldBytes : 0);
+    pump_->release();
+    turn_until(Pump::Phase::finished);
+    out_.write.reset();
+    reader.join();
+    EXPECT_TRUE(got == text) << size;
+    pump_.reset();
+  }
+}
+
+TEST_F(SealedPump, IsNeverDrainedOfACutPayload) {
+  start_sealed(kHeldBytes, random_text(2000));
+  write_and_close(random_text(1000));
+  turn_until(Pump::Phase::failed);
+  EXPECT_TRUE(pump_->seal_is_broken());
+  EXPECT_EQ(pump_->error(), "the payload is cut: 1000 of 2000 bytes");
+  EXPECT_EQ(pump_->bytes_out(), 0U);
+}
+
+TEST_F(SealedPump, WritesNoByteBeyondWhatWasSealed) {
+  start_sealed(0, random_text(2000));
+  write_and_close(random_text(2001));
+  turn_until(Pump::Phase::failed);
+  EXPECT_TRUE(pump_->seal_is_broken());
+  EXPECT_LE(pump_->bytes_out(), 2000U);
+}
+
+TEST_F(SealedPump, JudgesWhatNobodyWantsAsWell) {
+  out_.read.reset();
+  const std::string text = random_text(50000);
+  start_sealed(0, text);
+  std::string other = text;
+  other.back() = static_cast<char>(other.back() + 1);
+  write_and_close(other);
+  turn_until(Pump::Phase::failed);
+  EXPECT_TRUE(pump_->sink_gone());
+  EXPECT_EQ(pump_->error(), "the payload is altered: its digest differs from its seal");
+}
+
 }  // namespace
 }  // namespace penstock::pipeline

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cassert>
 #include <system_error>
 #include <utility>
 
@@ -59,8 +58,12 @@ Run::Run(Engine& engine, const Options& options, Config config)
     if (auto* upstream = std::get_if<std::unique_ptr<Upstream>>(&config_.payload)) {
       upstream_ = std::move(*upstream);
       upstream_->processes().set_listener([this] { evaluate(); });
-      // Of a parked decoder nobody was told; no other news would follow this one.
-      if (upstream_->processes().keeper_died()) first_turn_.set(0ms);
+      // Of a parked decoder nobody was told; no other news may follow this one.
+      if (upstream_->processes().keeper_died() || upstream_->all_over()) first_turn_.set(0ms);
+    }
+    if (const auto* file = std::get_if<FilePayload>(&config_.payload);
+        file != nullptr && config_.seal) {
+      SealCheck::check_length(*config_.seal, file->size);
     }
     const bool has_payload = !std::holds_alternative<NoPayload>(config_.payload);
     if (options_.verify_before && has_payload) {
@@ -68,6 +71,11 @@ Run::Run(Engine& engine, const Options& options, Config config)
     } else {
       start_command();
     }
+    watch_for_stalls();
+  } catch (const BrokenSeal& broken) {
+    fail(Outcome::Kind::seal_broken, broken.message());
+  } catch (const MeansMissing& missing) {
+    fail(Outcome::Kind::means_missing, missing.message());
   } catch (const Error& error) {
     fail(Outcome::Kind::payload_failed, error.message());
   }
@@ -81,7 +89,8 @@ void Run::verify_first() {
   phase_ = Phase::verifying;
   SpooledPayload::Config spool{
       .directory = options_.spool_dir.empty() ? config_.spool_dir : options_.spool_dir,
-      .at_least = config_.spool_at_least};
+      .at_least = config_.spool_at_least,
+      .seal = config_.seal};
   if (upstream_) {
     source_ = upstream_->take_read_end();
     spool.source = source_.get();
@@ -104,8 +113,9 @@ void Run::verify_first() {
 }
 
 void Run::verified() {
-  if (const std::string error = spooled_->error(); !error.empty()) {
-    fail(Outcome::Kind::payload_failed, error);
+  // Its thread may have ended since evaluate() asked.
+  if (const auto failure = payload_failure()) {
+    fail(failure->kind, failure->sentence);
     return;
   }
   const uint64_t size = spooled_->size();
@@ -120,15 +130,20 @@ void Run::verified() {
     if (upstream_->tap() != nullptr) {
       upstream_->tap()->drain();
       outcome_.decoder_words = upstream_->tap()->last_words();
+      outcome_.decoder_stderr = upstream_->tap()->tail();
     }
     upstream_.reset();
   }
-  config_.payload =
-      FilePayload{.fd = spooled_->take(), .size = size, .name = "the verified payload"};
+  sys::UniqueFd spool = spooled_->take();
   spooled_.reset();
   source_.reset();
+  config_.seal.reset();  // it was good, and these bytes are in nobody's hands but ours
   phase_ = Phase::running;
   try {
+    // For a command that gets the file itself: at its start, and not to be written to.
+    if (options_.stdin_kind == StdinKind::file) spool = sys::reopen(spool.get(), O_RDONLY);
+    config_.payload =
+        FilePayload{.fd = std::move(spool), .size = size, .name = "the verified payload"};
     start_command();
   } catch (const Error& error) {
     fail(Outcome::Kind::payload_failed, error.message());
@@ -136,7 +151,11 @@ void Run::verified() {
 }
 
 GateStrength Run::strength() const {
-  return options_.gate.value_or(upstream_ ? GateStrength::hold : GateStrength::eof);
+  const bool sealed = config_.seal.has_value();
+  const GateStrength strength =
+      options_.gate.value_or(upstream_ || sealed ? GateStrength::hold : GateStrength::eof);
+  // A seal is checked at the end of the payload, and nobody may take it for whole before.
+  return sealed && strength == GateStrength::off ? GateStrength::eof : strength;
 }
 
 void Run::start_command() {
@@ -161,7 +180,7 @@ void Run::start_command() {
     fds.emplace_back(kGateRole, gate_->fd());
     fds.emplace_back(kGateTextRole, gate_->text_fd());
   }
-  const bool holds = pump_ && upstream_ && strength() == GateStrength::hold;
+  const bool holds = pump_ && (upstream_ || config_.seal) && strength() == GateStrength::hold;
   Stages::GateKind kind = holds ? Stages::GateKind::hold : Stages::GateKind::eof;
   if (!gate_ && !upstream_) kind = Stages::GateKind::none;
   command_index_ = processes_->start(config_.command.spec, config_.command.env, fds, kind);
@@ -208,12 +227,9 @@ void Run::evaluate() {
       return;
     }
   }
-  if (pump_ && pump_->phase() == Pump::Phase::failed) {
-    fail(Outcome::Kind::payload_failed, pump_->error());
-    return;
-  }
-  if (spooled_ && spooled_->is_done() && !spooled_->error().empty()) {
-    fail(Outcome::Kind::payload_failed, spooled_->error());
+  const auto failure = payload_failure();
+  if (failure && failure->kind != Outcome::Kind::seal_broken) {
+    fail(failure->kind, failure->sentence);
     return;
   }
   if (gate_ && command_started_ && !described_ && command().pid != 0) {
@@ -233,7 +249,24 @@ void Run::evaluate() {
     fail(Outcome::Kind::upstream_failed, verdict.sentence);
     return;
   }
-  if (command_is_over && !command().status->success()) {
+  if (failure) {
+    // Of a decoder that failed half-way the payload is cut, too: it is the one to name.
+    if (verdict.kind == Verdict::Kind::pending && !failure_settled_) {
+      if (!failure_timer_.is_set()) failure_timer_.set(kFailurePatience);
+      return;
+    }
+    fail(failure->kind, failure->sentence);
+    return;
+  }
+  if (command_is_over && !command_succeeded()) {
+    // Not where they write into the command's own pipe: its end may be why they fail, then.
+    const bool others_can_tell = pump_ && upstream_ && !options_.close_on_early_end;
+    const bool waits = options_.asks_all_stages && others_can_tell && !failure_settled_ &&
+                       verdict.kind == Verdict::Kind::pending;
+    if (waits) {
+      if (!failure_timer_.is_set()) failure_timer_.set(kFailurePatience);
+      return;
+    }
     fail(Outcome::Kind::command_failed, cat("the command ", command().status->sentence()));
     return;
   }
@@ -264,15 +297,35 @@ void Run::evaluate() {
   } else if (command_is_over && gate_ && !stall_timer_.is_set() && !(pump_ && pump_->sink_gone())) {
     // Its input is still read by somebody, or nobody has noticed yet that it is not.
     moved_at_last_look_ = bytes_moved();
-    if (options_.stall_after > 0ms) stall_timer_.set(options_.stall_after);
+    if (options_.stall.after > 0ms) stall_timer_.set(options_.stall.after);
   }
+}
+
+std::optional<Run::PayloadFailure> Run::payload_failure() const {
+  using Kind = Outcome::Kind;
+  if (pump_ && pump_->phase() == Pump::Phase::failed) {
+    return PayloadFailure{
+        .kind = pump_->seal_is_broken() ? Kind::seal_broken : Kind::payload_failed,
+        .sentence = pump_->error()};
+  }
+  if (!spooled_ || !spooled_->is_done() || spooled_->error().empty()) return std::nullopt;
+  PayloadFailure failure{.kind = Kind::payload_failed, .sentence = spooled_->error()};
+  if (spooled_->fault() == SpooledPayload::Fault::seal) failure.kind = Kind::seal_broken;
+  if (spooled_->fault() == SpooledPayload::Fault::means) failure.kind = Kind::means_missing;
+  return failure;
+}
+
+bool Run::command_succeeded() const {
+  if (!command_started_ || !command().status) return false;
+  const sys::ExitStatus& status = *command().status;
+  return status.success() || (config_.command_ok && status.exited_with(*config_.command_ok));
 }
 
 LastReader Run::last_reader() const {
   const bool reads_itself = command_started_ && !pump_;
   if (!reads_itself) return LastReader::reads_to_the_end;
   if (!command().status) return LastReader::still_runs;
-  return command().status->success() ? LastReader::ended_well : LastReader::failed;
+  return command_succeeded() ? LastReader::ended_well : LastReader::failed;
 }
 
 // Asked of a command that is over: whether it ended before its input did, and nobody else wants the
@@ -327,12 +380,7 @@ bool Run::writer_left_behind() const {
 
 // Any number that changes while bytes move.
 uint64_t Run::bytes_moved() const {
-  if (pump_) return pump_->bytes_out() + pump_->bytes_in();
-  uint64_t sum = 0;
-  for (const Stages::Stage& stage : all_stages()) {
-    if (const auto io = procfs::read_io(stage.pid)) sum += io->read + io->written;
-  }
-  return sum;
+  return pump_ ? bytes_passed() : bytes_counted();
 }
 
 void Run::watch_stall() {
@@ -344,7 +392,7 @@ void Run::watch_stall() {
   fail(Outcome::Kind::stalled,
        cat("the command exited 0, but ", holder ? *holder : "a process that cannot be seen",
            " holds its input and has taken nothing for ",
-           std::chrono::duration_cast<std::chrono::seconds>(options_.stall_after).count(), " s"));
+           std::chrono::duration_cast<std::chrono::seconds>(options_.stall.after).count(), " s"));
 }
 
 void Run::open_gate() {
@@ -354,6 +402,7 @@ void Run::open_gate() {
 
 void Run::succeed() {
   outcome_.kind = Outcome::Kind::success;
+  if (stall_handle_) stall_handle_->went_on();
   if (gate_ && !gate_->is_open()) open_gate();
   if (upstream_ && !upstream_->all_over()) {
     // We were told not to ask what the rest is like: nobody reads it any more.
@@ -371,8 +420,7 @@ void Run::fail(Outcome::Kind kind, std::string sentence) {
   phase_ = Phase::ending;
   outcome_.kind = kind;
   outcome_.sentence = std::move(sentence);
-  outcome_.may_have_been_applied =
-      command_started_ && command().status && command().status->success();
+  outcome_.may_have_been_applied = command_succeeded();
   timeout_timer_.clear();
   failure_timer_.clear();
   left_behind_timer_.clear();
@@ -424,6 +472,7 @@ void Run::look_whether_ended() {
 
 void Run::finish() {
   done_ = true;
+  stall_handle_.reset();
   timeout_timer_.clear();
   stall_timer_.clear();
   if (upstream_ && upstream_->tap() != nullptr) {
@@ -432,6 +481,7 @@ void Run::finish() {
     const bool bad = verdict.kind == Verdict::Kind::bad;
     outcome_.decoder_words = upstream_->tap()->last_words(
         bad ? upstream_->processes().at(verdict.stage).name() : std::string());
+    outcome_.decoder_stderr = upstream_->tap()->tail();
   }
   if (command_tap_) {
     command_tap_->drain();

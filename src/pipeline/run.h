@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "packet/seal.h"
 #include "pipeline/engine.h"
 #include "pipeline/gate.h"
 #include "pipeline/options.h"
@@ -51,8 +52,12 @@ struct Outcome {
     command_failed,
     upstream_failed,  // a decoder's status, or a writer it left behind
     payload_failed,   // a file that shrank, a read error, no space to verify
+    seal_broken,      // the payload is not the one that was sealed
+    means_missing,    // no fault of the job: no library to check its seal, no room to verify it
     timed_out,
-    stalled,  // the command exited 0, but a child of its keeps its input and takes nothing
+    stalled,  // the command exited 0, but a child of its keeps its input and takes nothing; or
+              // no byte moved for --kill-after
+    stalled_try_again,  // the same under --on-stall retry
     interrupted,
     cannot_start_command,  // error_number says why
     cannot_start_decoder,
@@ -66,10 +71,12 @@ struct Outcome {
   std::optional<std::string>
       stuck;                   // who cannot be ended; the keeper stays and holds gate and lock
   uint64_t bytes = 0;          // that went into the command, as far as we fed it
-  std::string decoder_words;   // the end of the decoder's stderr
+  std::string decoder_words;   // the last line of the decoder's stderr,
+  std::string decoder_stderr;  // and its last 4 KiB
   std::string command_words;   // and of the command's, under --capture-stderr: its last line,
   std::string command_stderr;  // and its last 4 KiB
   std::vector<Stages::Stage> stages;  // the command last
+  std::vector<std::string> stalls;    // what the stall watch saw, in sentences
 };
 
 class Run {
@@ -77,6 +84,11 @@ class Run {
   struct Config {
     Payload payload;
     Command command;
+    // What the payload is checked against. Of a NoPayload or InheritedStdin there is none.
+    std::optional<packet::Seal> seal;
+    // An exit status of the command that is as good as 0: the rest of its input is judged then,
+    // too.
+    std::optional<int> command_ok;
     std::string queue;  // for the gate's description
     std::string job;
     std::string spool_dir;  // for --verify before
@@ -115,22 +127,37 @@ class Run {
   void feed_command();
   void feed_nothing();
   void feed_at_once(FilePayload& file);
+  void feed_file(FilePayload& file);
   void feed_by_pump(Pump::Config config);
   void feed_directly();
   sys::Pipe make_command_pipe(size_t& size);
 
   // What evaluate() asks.
+  struct PayloadFailure {
+    Outcome::Kind kind;
+    std::string sentence;
+  };
+  std::optional<PayloadFailure> payload_failure() const;
   LastReader last_reader() const;
   Verdict upstream_verdict() const;
   bool source_at_end() const;
   bool has_stopped_reading() const;
   bool writer_left_behind() const;
   const Stages::Stage& command() const { return processes_->at(command_index_); }
+  bool command_succeeded() const;  // it is over, and well
   GateStrength strength() const;
+  size_t held_bytes() const { return strength() == GateStrength::hold ? kHeldBytes : 0; }
   void watch_left_behind();
   void watch_stall();
   uint64_t bytes_moved() const;
   void describe_gate();
+
+  // For the stall watch.
+  void watch_for_stalls();
+  bool streams() const;
+  uint64_t bytes_passed() const;
+  uint64_t bytes_counted() const;
+  std::vector<pid_t> processes_to_ask_about() const;
   std::vector<Stages::Stage> all_stages() const;
 
   Engine& engine_;
@@ -166,6 +193,8 @@ class Run {
   bool left_behind_checked_ = false;
   bool told_that_we_stay_ = false;
   bool described_ = false;  // with all pids
+  bool exposed_ = false;    // the pipe into the command is not as large as may be
+  std::optional<StallWatch::Handle> stall_handle_;
 };
 
 }  // namespace penstock::pipeline

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cassert>
 #include <vector>
 
 #include "base/error.h"
@@ -26,27 +27,24 @@ void Run::feed_command() {
   if (std::holds_alternative<NoPayload>(config_.payload)) {
     feed_nothing();
   } else if (auto* file = std::get_if<FilePayload>(&config_.payload)) {
-    if (options_.stdin_kind == StdinKind::file && !options_.verify_before) {
+    if (options_.stdin_kind == StdinKind::file) {
+      assert(!config_.seal);
       command_stdin_ = std::move(file->fd);  // it stands at the payload
     } else if (file->size <= kAtOnceBytes) {
       feed_at_once(*file);
     } else {
-      source_ = std::move(file->fd);
-      feed_by_pump({.source = source_.get(),
-                    .is_file = true,
-                    .offset = file->offset,
-                    .expected = file->size,
-                    .name = printable(file->name)});
+      feed_file(*file);
     }
   } else if (const auto* stream = std::get_if<StreamPayload>(&config_.payload)) {
-    feed_by_pump({.source = stream->fd,
-                  .hold = strength() == GateStrength::hold ? kHeldBytes : 0,
-                  .name = stream->name});
-  } else if (upstream_ && strength() == GateStrength::hold) {
+    feed_by_pump(
+        {.source = stream->fd, .hold = held_bytes(), .seal = config_.seal, .name = stream->name});
+  } else if (upstream_ && (strength() == GateStrength::hold || config_.seal)) {
     source_ = upstream_->take_read_end();
+    // A sealed payload is asked to its end, whatever the command had enough of.
     feed_by_pump({.source = source_.get(),
-                  .hold = kHeldBytes,
-                  .close_early = options_.close_on_early_end,
+                  .hold = held_bytes(),
+                  .seal = config_.seal,
+                  .close_early = options_.close_on_early_end && !config_.seal,
                   .name = "the decoder's output"});
   } else if (upstream_) {
     feed_directly();
@@ -58,6 +56,7 @@ sys::Pipe Run::make_command_pipe(size_t& size) {
   const size_t wanted =
       std::min(options_.pipe_size.value_or(sys::largest_pipe_size()), sys::largest_pipe_size());
   size = engine_.budget.enlarge(pipe.write.get(), wanted);
+  exposed_ = size < sys::largest_pipe_size();
   return pipe;
 }
 
@@ -65,24 +64,25 @@ void Run::feed_nothing() {
   command_stdin_ = sys::open_dev_null(O_RDONLY);
 }
 
-// Into an ordinary pipe before the command is there; the write end is closed, and all is said.
+// Into an ordinary pipe before the command is there; the write end is closed, and all is said. What
+// is sealed has been checked by then.
 void Run::feed_at_once(FilePayload& file) {
   std::vector<uint8_t> bytes(file.size);
   const size_t count =
       sys::pread_full(file.fd.get(), bytes, static_cast<off_t>(file.offset), printable(file.name));
+  if (config_.seal) {
+    SealCheck check(*config_.seal);
+    check.add(std::span(bytes).first(count));
+    check.finish();
+  }
   if (count < file.size) {
     throw Error(cat(printable(file.name), " shrank while it was read: ", file.size - count, " of ",
                     file.size, " payload bytes are missing"));
   }
-  sys::Pipe pipe = sys::Pipe::make();
+  sys::Pipe pipe = by_our_means(sys::Pipe::make);
   if (sys::pipe_size(pipe.write.get()) < bytes.size()) {
     // A user with too many pipes gets small ones (R07): then it is fed like a large payload.
-    source_ = std::move(file.fd);
-    feed_by_pump({.source = source_.get(),
-                  .is_file = true,
-                  .offset = file.offset,
-                  .expected = file.size,
-                  .name = printable(file.name)});
+    feed_file(file);
     return;
   }
   if (!bytes.empty()) sys::write_all(pipe.write.get(), bytes, "the command's input");
@@ -90,18 +90,35 @@ void Run::feed_at_once(FilePayload& file) {
   command_stdin_ = std::move(pipe.read);
 }
 
+void Run::feed_file(FilePayload& file) {
+  source_ = std::move(file.fd);
+  Pump::Config config{.source = source_.get(), .seal = config_.seal, .name = printable(file.name)};
+  if (config_.seal) {
+    config.hold = held_bytes();
+    sys::seek(source_.get(), static_cast<off_t>(file.offset), config.name);
+  } else {
+    config.is_file = true;
+    config.offset = file.offset;
+    config.expected = file.size;
+  }
+  feed_by_pump(std::move(config));
+}
+
 void Run::feed_by_pump(Pump::Config config) {
-  size_t size = 0;
-  sys::Pipe pipe = make_command_pipe(size);
-  command_stdin_ = std::move(pipe.read);
-  gate_ = std::make_unique<Gate>(engine_, std::move(pipe.write), size);
-  config.sink = gate_->fd();
-  pump_ = std::make_unique<Pump>(engine_.loop, std::move(config), [this] { evaluate(); });
+  by_our_means([&] {
+    size_t size = 0;
+    sys::Pipe pipe = make_command_pipe(size);
+    command_stdin_ = std::move(pipe.read);
+    gate_ = std::make_unique<Gate>(engine_, std::move(pipe.write), size);
+    config.sink = gate_->fd();
+    pump_ = std::make_unique<Pump>(engine_.loop, std::move(config), [this] { evaluate(); });
+  });
 }
 
 // The last decoder writes straight into the command's pipe.
 void Run::feed_directly() {
   command_stdin_ = upstream_->take_read_end();
+  exposed_ = sys::pipe_size(command_stdin_.get()) < sys::largest_pipe_size();
   if (strength() == GateStrength::off) return;
   // Only now: while the header was read nobody of ours held a write end, which would have hidden
   // its end.

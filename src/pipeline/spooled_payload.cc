@@ -40,8 +40,11 @@ SpooledPayload::SpooledPayload(sys::EventLoop& loop, Config config, std::functio
     : config_(std::move(config)),
       wakeup_(loop, std::move(done)),
       stop_event_(sys::moved_high(sys::UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)))) {
-  if (!stop_event_) throw Error::from_errno("make an eventfd");
-  if (config_.at_least > kInMemory) check_space(config_.directory, config_.at_least);
+  if (!stop_event_) throw MeansMissing(Error::from_errno("make an eventfd"));
+  if (config_.at_least > kInMemory) {
+    by_our_means([&] { check_space(config_.directory, config_.at_least); });
+  }
+  if (config_.seal) seal_check_.emplace(*config_.seal);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -62,6 +65,8 @@ void SpooledPayload::run() {
   try {
     copy();
   } catch (const std::exception& error) {
+    if (dynamic_cast<const BrokenSeal*>(&error) != nullptr) fault_ = Fault::seal;
+    if (dynamic_cast<const MeansMissing*>(&error) != nullptr) fault_ = Fault::means;
     const std::lock_guard lock(mutex_);
     error_ = error.what();
   }
@@ -70,8 +75,7 @@ void SpooledPayload::run() {
 }
 
 void SpooledPayload::copy() {
-  file_ = sys::make_memfd("penstock-payload");
-  bool in_memory = true;
+  file_ = by_our_means([] { return sys::make_memfd("penstock-payload"); });
   std::vector<uint8_t> block(kBlock);
   while (!stop_) {
     std::array<pollfd, 2> entries{{{.fd = stop_event_.get(), .events = POLLIN, .revents = 0},
@@ -82,23 +86,31 @@ void SpooledPayload::copy() {
     }
     if (stop_ || entries[1].revents == 0) continue;
     const size_t count = sys::read_some(config_.source, block, config_.name);
-    if (count == 0) break;
-    if (in_memory && size_ + count > kInMemory) {
-      // A file without a name: it is gone with its last descriptor, whatever happens to us.
-      sys::UniqueFd disk = sys::open_file(config_.directory, O_TMPFILE | O_RDWR, 0600);
-      std::vector<uint8_t> so_far(size_);
-      if (sys::pread_full(file_.get(), so_far, 0, "the payload") != so_far.size()) {
-        throw Error("the spooled payload lost bytes");
-      }
-      sys::write_all(disk.get(), so_far, config_.directory);
-      file_ = std::move(disk);
-      in_memory = false;
+    if (count == 0) {
+      if (seal_check_) seal_check_->finish();
+      break;
     }
-    sys::write_all(file_.get(), std::span(block).first(count),
-                   in_memory ? "the payload" : printable(config_.directory));
-    size_ += count;
+    const auto bytes = std::span<const uint8_t>(block).first(count);
+    if (seal_check_) seal_check_->add(bytes);
+    by_our_means([&] { store(bytes); });
   }
-  if (in_memory) fcntl(file_.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
+  if (in_memory_) fcntl(file_.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
+}
+
+void SpooledPayload::store(std::span<const uint8_t> bytes) {
+  if (in_memory_ && size_ + bytes.size() > kInMemory) {
+    // A file without a name: it is gone with its last descriptor, whatever happens to us.
+    sys::UniqueFd disk = sys::open_file(config_.directory, O_TMPFILE | O_RDWR, 0600);
+    std::vector<uint8_t> so_far(size_);
+    if (sys::pread_full(file_.get(), so_far, 0, "the payload") != so_far.size()) {
+      throw Error("the spooled payload lost bytes");
+    }
+    sys::write_all(disk.get(), so_far, config_.directory);
+    file_ = std::move(disk);
+    in_memory_ = false;
+  }
+  sys::write_all(file_.get(), bytes, in_memory_ ? "the payload" : printable(config_.directory));
+  size_ += bytes.size();
 }
 
 }  // namespace penstock::pipeline

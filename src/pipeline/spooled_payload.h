@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <thread>
 
+#include "pipeline/seal_check.h"
 #include "sys/event_loop.h"
 #include "sys/unique_fd.h"
 
@@ -21,12 +24,14 @@ class SpooledPayload {
   static constexpr size_t kInMemory = 1UL << 20U;
 
   struct Config {
-    int source = -1;        // borrowed; read to its end
-    std::string directory;  // where the file without a name is made
-    uint64_t at_least = 0;  // free space that must be there from the start
-    std::string name;       // of the source, for errors
+    int source = -1;                   // borrowed; read to its end
+    std::string directory;             // where the file without a name is made
+    uint64_t at_least = 0;             // free space that must be there from the start
+    std::optional<packet::Seal> seal;  // checked against the bytes as they are stored
+    std::string name;                  // of the source, for errors
   };
-  // Throws if there is too little space. `done` is called in the loop's thread.
+  // Throws MeansMissing if there is too little space, or no seal can be checked. `done` is called
+  // in the loop's thread.
   SpooledPayload(sys::EventLoop& loop, Config config, std::function<void()> done);
   SpooledPayload(const SpooledPayload&) = delete;
   SpooledPayload& operator=(const SpooledPayload&) = delete;
@@ -35,6 +40,9 @@ class SpooledPayload {
   bool is_done() const { return done_.load(); }
   // Once done: why it failed, or empty.
   std::string error() const;
+  // What is at fault then.
+  enum class Fault { payload, seal, means };
+  Fault fault() const { return fault_.load(); }
   uint64_t size() const { return size_.load(); }
   // Once done and good: the bytes, from the file's start.
   sys::UniqueFd take() { return std::move(file_); }
@@ -42,16 +50,20 @@ class SpooledPayload {
  private:
   void run();
   void copy();
+  void store(std::span<const uint8_t> bytes);
 
   Config config_;
   sys::Wakeup wakeup_;
   sys::UniqueFd stop_event_;
   std::atomic<bool> stop_ = false;
   std::atomic<bool> done_ = false;
+  std::atomic<Fault> fault_ = Fault::payload;
   std::atomic<uint64_t> size_ = 0;
   mutable std::mutex mutex_;
   std::string error_;
   sys::UniqueFd file_;
+  bool in_memory_ = true;
+  std::optional<SealCheck> seal_check_;
   std::thread thread_;
 };
 

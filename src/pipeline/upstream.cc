@@ -3,14 +3,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <cstdlib>
 #include <system_error>
 #include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "pipeline/decoder_string.h"
 #include "pipeline/keeper_process.h"
 #include "procfs/process_table.h"
+#include "sys/files.h"
+#include "sys/program.h"
 
 namespace penstock::pipeline {
 
@@ -33,6 +36,14 @@ sys::Pipe make_pipe(Engine& engine, const Options& options, bool feeds_command, 
   return pipe;
 }
 
+// Opening one waits for its other end, in the decoder's time as under a shell. The keeper must not
+// wait so (all stages are its to start), and without waiting a FIFO would look empty, or broken.
+bool opens_a_fifo(const StageSpec& stage) {
+  return std::ranges::any_of(stage.redirects, [](const Redirect& redirect) {
+    return !redirect.path.empty() && sys::is_fifo(redirect.path);
+  });
+}
+
 }  // namespace
 
 Upstream::Upstream(Engine& engine, const Options& options, Config config)
@@ -50,7 +61,9 @@ Upstream::Upstream(Engine& engine, const Options& options, Config config)
     if (input) fds.emplace_back(STDIN_FILENO, input.get());
     fds.emplace_back(STDOUT_FILENO, next.write.get());
     if (tap_) fds.emplace_back(STDERR_FILENO, tap_->writer());
-    processes_.start(std::move(config.stages[i]), engine.environment, fds);
+    StageSpec& stage = config.stages[i];
+    if (opens_a_fifo(stage)) stage = redirected_by_shell(stage);
+    processes_.start(std::move(stage), engine.environment, fds);
     input = std::move(next.read);
   }
   output_ = std::move(input);
@@ -67,10 +80,13 @@ Verdict Upstream::verdict(const Options& options, LastReader reader) const {
 }
 
 std::string start_failure(const Stages::Stage& stage) {
-  std::string text = "start ";
-  text += printable(stage.spec.argv.at(0));
-  if (stage.spawn_step != "execute") text += cat(" (", stage.spawn_step, ")");
-  return cat(text, ": ", std::generic_category().message(stage.spawn_error));
+  const std::string& program = stage.spec.argv.at(0);
+  if (stage.spawn_step == "execute") {
+    const char* path = ::getenv("PATH");
+    return sys::exec_failure(program, path != nullptr ? path : "", stage.spawn_error);
+  }
+  return cat("start ", printable(program), " (", stage.spawn_step,
+             "): ", std::generic_category().message(stage.spawn_error));
 }
 
 std::optional<std::string> Upstream::start_failure() const {

@@ -1,5 +1,6 @@
 // procfs/: typed readings of /proc. One snapshot, no opinions; a process that vanished or may not
-// be read is a value.
+// be read is a value. That we lack descriptors or memory to read it is none: all of these throw
+// Error then, since nobody may be taken for gone because of that.
 #pragma once
 
 #include <sys/types.h>
@@ -12,6 +13,15 @@
 
 namespace penstock::procfs {
 
+// A process by what identifies it: numbers are given out anew, start times (clock ticks since boot)
+// are not.
+struct ProcessId {
+  pid_t pid = 0;
+  uint64_t start_time = 0;
+
+  auto operator<=>(const ProcessId&) const = default;
+};
+
 // What /proc/PID/stat says; proc(5) numbers its fields.
 struct ProcessStat {
   pid_t pid = 0;
@@ -21,6 +31,7 @@ struct ProcessStat {
   pid_t group = 0;
   pid_t session = 0;
   uint64_t start_time = 0;  // clock ticks since boot: with the pid, the identity of a process
+  bool kernel_thread = false;
 
   bool operator==(const ProcessStat&) const = default;
 };
@@ -43,7 +54,7 @@ std::optional<ProcessStat> parse_stat(std::string_view line);
 std::optional<ProcessStat> read_stat(pid_t pid);
 // Every process that could be read.
 std::vector<ProcessStat> read_all_stats();
-// Nothing if its descriptor table may not be read (or it is gone).
+// Nothing if its descriptor table may not be read, wholly (or it is gone).
 std::optional<std::vector<PipeEnd>> read_pipe_ends(pid_t pid);
 // The user a process runs as (its effective uid); nothing if it is gone.
 std::optional<uid_t> read_owner(pid_t pid);

@@ -23,6 +23,13 @@ TEST(ParseStat, ReadsANameWithBracketsAndNewlines) {
                                 .start_time = 987654}));
 }
 
+TEST(ParseStat, TellsThreadsOfTheKernel) {
+  const auto stat =
+      parse_stat("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 7 0 0 0 0 0\n");
+  ASSERT_TRUE(stat);
+  EXPECT_TRUE(stat->kernel_thread);
+}
+
 TEST(ParseStat, RefusesWhatIsCut) {
   for (const char* text : {"", "42", "42 (a", "42 (a)", "42 (a) S 1 2", "x (a) S 1 40 39 0 -1"}) {
     EXPECT_FALSE(parse_stat(text)) << text;

@@ -25,6 +25,8 @@ class Injection {
   std::string publish();
 
  private:
+  static NewFile create(const sys::Directory& jobs, const std::string& name);
+
   sys::Directory jobs_;
   std::string name_;
   NewFile file_;
@@ -37,5 +39,16 @@ bool is_temporary_name(std::string_view name);
 // their names.
 std::vector<std::string> sweep_temporaries(const Queue& queue, const Timestamp& now,
                                            std::chrono::seconds age = std::chrono::hours(24));
+
+// Half a file that somebody has left, or is writing just now: of a job in jobs/, or one of ours
+// (.penstock-*.tmp) in the queue or its quarantine.
+struct Temporary {
+  std::string path;     // below the queue
+  bool is_old = false;  // its last byte was written longer than `age` ago: nobody writes it
+};
+std::vector<Temporary> find_temporaries(const Queue& queue, const Timestamp& now,
+                                        std::chrono::seconds age = std::chrono::hours(24));
+// Removes one, durably; one that is gone already is fine.
+void remove_temporary(const Queue& queue, const Temporary& file);
 
 }  // namespace penstock::spool

@@ -6,6 +6,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <regex>
@@ -185,6 +186,30 @@ TEST_P(EveryCall, LeavesAJobAbsentOrWhole) {
     }
   }
   EXPECT_GE(failures, 10);  // or nothing was injected at all
+}
+
+TEST(Temporaries, AreFoundWithTheirAge) {
+  const Scratch scratch;
+  const Queue queue(scratch.path("q"));
+  Queue::init(queue.dir(), {});
+  for (const char* name : {"jobs/tmp-fspl-a.fspl.tmp", "jobs/fspl-a.fspl", "jobs/.penstock-b.tmp",
+                           ".penstock-c.tmp", "tmp-fspl-d.fspl.tmp"}) {
+    write_file(queue.dir() + "/" + name, "half");
+  }
+  ASSERT_EQ(::mkdir((queue.dir() + "/.penstock-dir.tmp").c_str(), 0700), 0);
+  const auto found = [&](int64_t later) {
+    std::string text;
+    auto files = find_temporaries(queue, {.seconds = Timestamp::now().seconds + later});
+    std::ranges::sort(files, {}, &Temporary::path);
+    for (const Temporary& file : files) text += file.path + (file.is_old ? " old, " : ", ");
+    return text;
+  };
+  EXPECT_EQ(found(0), ".penstock-c.tmp, jobs/.penstock-b.tmp, jobs/tmp-fspl-a.fspl.tmp, ");
+  EXPECT_EQ(found(100000),
+            ".penstock-c.tmp old, jobs/.penstock-b.tmp old, jobs/tmp-fspl-a.fspl.tmp old, ");
+  remove_temporary(queue, {.path = "jobs/tmp-fspl-a.fspl.tmp"});
+  remove_temporary(queue, {.path = "jobs/tmp-fspl-a.fspl.tmp"});
+  EXPECT_EQ(found(0), ".penstock-c.tmp, jobs/.penstock-b.tmp, ");
 }
 
 INSTANTIATE_TEST_SUITE_P(Injection, EveryCall,

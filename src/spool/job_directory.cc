@@ -77,7 +77,8 @@ JobDirectory::Removal JobDirectory::remove(const std::string& name, const FileId
 
 void JobDirectory::check_removable(const std::string& name) const {
   const auto refused = [&](int errnum) {
-    return Error::from_errno(cat("remove ", printable(directory_.path()), "/", printable(name)),
+    return Error::from_errno(cat("its file could not be removed from ",
+                                 printable(directory_.path()), " when it is done"),
                              errnum);
   };
   if (!directory_.is_writable()) throw refused(errno);

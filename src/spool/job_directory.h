@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -40,6 +41,7 @@ class JobDirectory {
  public:
   // Throws "open PATH: reason".
   explicit JobDirectory(const std::string& path) : directory_(path) {}
+  explicit JobDirectory(sys::Directory directory) : directory_(std::move(directory)) {}
 
   const sys::Directory& directory() const { return directory_; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <tuple>
+#include <utility>
 
 #include "base/text.h"
 
@@ -23,6 +24,16 @@ bool by_number(const ScannedJob& a, const ScannedJob& b) {
 
 bool by_time(const ScannedJob& a, const ScannedJob& b) {
   return std::tie(a.created, a.number, a.name) < std::tie(b.created, b.number, b.name);
+}
+
+bool Turn::is_copy(const ScannedJob& of_this_number) const {
+  return std::ranges::find(copies, of_this_number) != copies.end();
+}
+
+void Turn::prefer(std::string_view name, uint64_t inode) {
+  const auto tried = std::ranges::find_if(
+      copies, [&](const ScannedJob& copy) { return copy.name == name && copy.id.inode == inode; });
+  if (tried != copies.end()) std::swap(*job, *tried);
 }
 
 std::string Turn::conflict_sentence() const {

@@ -22,6 +22,7 @@ struct ScannedJob {
   uint64_t number = 0;
   Timestamp created;
   FileIdentity id;
+  std::optional<uint64_t> sealed_bytes;  // what its seal says about its payload
 
   bool operator==(const ScannedJob&) const = default;
 };
@@ -41,6 +42,10 @@ struct Turn {
   std::vector<ScannedJob> rivals;
 
   bool is_conflict() const { return !rivals.empty(); }
+  bool is_copy(const ScannedJob& of_this_number) const;
+  // If one of the copies is this file, it is the one that runs: on record is how often it was
+  // tried.
+  void prefer(std::string_view name, uint64_t inode);
   // "job 7: fspl-a.fspl and fspl-b.fspl both carry this number and differ; …". For a conflict.
   std::string conflict_sentence() const;
 };

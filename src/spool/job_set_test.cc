@@ -49,6 +49,16 @@ TEST(JobSet, D09_IdenticalFilesCountAsOne) {
   EXPECT_FALSE(turn.is_conflict());
 }
 
+TEST(JobSet, TheCopyThatWasTriedIsTheOneThatRuns) {
+  const JobSet set({job(7, "b", 0, 5), job(7, "a", 0, 6)});
+  Turn turn = set.at(7, kAlways);
+  turn.prefer("b", 6);
+  EXPECT_EQ(turn.job->name, "a");
+  turn.prefer("b", 5);
+  EXPECT_EQ(turn.job->name, "b");
+  EXPECT_EQ(names(turn.copies), "a");
+}
+
 TEST(JobSet, TwoNamesOfOneFileAreIdenticalUnasked) {
   const JobSet set({job(7, "a", 0, 5), job(7, "b", 0, 5)});
   EXPECT_EQ(names(set.at(7, kNever).copies), "b");
@@ -60,6 +70,9 @@ TEST(JobSet, D09_ARealConflictNamesAll) {
       set.at(7, [](const ScannedJob&, const ScannedJob& other) { return other.name == "c"; });
   EXPECT_TRUE(turn.is_conflict());
   EXPECT_EQ(names(turn.copies), "c");
+  EXPECT_TRUE(turn.is_copy(turn.copies.front()));
+  EXPECT_FALSE(turn.is_copy(*turn.job));
+  EXPECT_FALSE(turn.is_copy(turn.rivals.front()));
   EXPECT_EQ(turn.conflict_sentence(),
             "job 7: a and b\\x0a carry this number and differ; remove all but the right one");
 }

@@ -70,6 +70,25 @@ TEST_F(QuarantineTest, OverwritesNothing) {
   EXPECT_EQ(read_file(folder_ + "/" + other + ".report"), "r2");
 }
 
+TEST_F(QuarantineTest, AgainAfterAKillChangesNothingUnderAnotherNameEither) {
+  const FileIdentity first = put(name_, "one");
+  quarantine(queue_, name_, first, "r1");
+  queue_.jobs().remove(name_, first);
+  const FileIdentity second = put(name_, "two");
+  const std::string other = quarantine(queue_, name_, second, "r2");
+  EXPECT_EQ(quarantine(queue_, name_, second, "r3"), other);
+  EXPECT_EQ(read_file(folder_ + "/" + other + ".report"), "r2");
+}
+
+TEST_F(QuarantineTest, AReportWhoseJobAPowerCutLostIsReplaced) {
+  const FileIdentity id = put(name_, "payload");
+  quarantine(queue_, name_, id, "lost");
+  sys::Directory(folder_).remove(name_);
+  EXPECT_EQ(quarantine(queue_, name_, id, "again"), name_);
+  EXPECT_EQ(list(folder_), "fspl-a.fspl fspl-a.fspl.report");
+  EXPECT_EQ(read_file(folder_ + "/fspl-a.fspl.report"), "again");
+}
+
 TEST_F(QuarantineTest, TakesTheLongestName) {
   const std::string longest = "fspl-" + std::string(245, 'x') + ".fspl";
   ASSERT_EQ(longest.size(), 255U);
@@ -113,6 +132,16 @@ TEST_F(QuarantineTest, MovesWhatItMayNotLink) {
   EXPECT_EQ(list(folder_), "fspl-a.fspl fspl-a.fspl.report");
 }
 
+TEST_F(QuarantineTest, FindsAJobByItsInode) {
+  EXPECT_EQ(find_quarantined(queue_, 1), std::nullopt);  // no folder yet
+  const FileIdentity id = put(name_, "x");
+  quarantine(queue_, name_, id, "r");
+  EXPECT_EQ(find_quarantined(queue_, id.inode), name_);
+  EXPECT_EQ(find_quarantined(queue_, id.inode + 1000000), std::nullopt);
+  const auto report = sys::status_of_path(folder_ + "/" + name_ + ".report");
+  EXPECT_EQ(find_quarantined(queue_, report->st_ino), std::nullopt);
+}
+
 TEST_F(QuarantineTest, AFailureLeavesTheJobAndNoReport) {
   const FileIdentity id = put(name_, "x");
   write_file(dir_ + "/penstock", "a file, not a folder");
@@ -138,6 +167,90 @@ TEST_F(QuarantineTest, TakesItsReportBackIfTheJobCannotBeMoved) {
   }));
   EXPECT_TRUE(exists(queue_.job_path(name_)));
   EXPECT_EQ(list(folder_), "");
+}
+
+class QuarantinedTest : public QuarantineTest {
+ protected:
+  // A job that was moved aside, as a run does it.
+  void put_aside(const std::string& name, const std::string& report) const {
+    const FileIdentity id = put(name, "payload of " + name);
+    quarantine(queue_, name, id, report);
+    queue_.jobs().remove(name, id);
+  }
+  QuarantinedJob only() const {
+    const auto jobs = quarantined_jobs(queue_);
+    EXPECT_EQ(jobs.size(), 1U);
+    return jobs.at(0);
+  }
+  std::string jobs() const { return list(dir_ + "/jobs"); }
+};
+
+TEST_F(QuarantinedTest, AreListedByNumber) {
+  EXPECT_EQ(quarantined_jobs(queue_).size(), 0U);
+  put_aside("fspl-b.fspl", encode(QuarantineReport{.number = 9, .reason = "x"}));
+  put_aside("fspl-c.fspl", encode(QuarantineReport{.number = 10}));
+  put_aside("fspl-a.fspl", encode(QuarantineReport{.number = 9}));
+  put_aside("fspl-0.fspl", "by hand");
+  write_file(folder_ + "/fspl-gone.fspl.report", "job: 1\n");
+  std::string names;
+  for (const QuarantinedJob& job : quarantined_jobs(queue_)) names += job.name + " ";
+  EXPECT_EQ(names, "fspl-a.fspl fspl-b.fspl fspl-c.fspl fspl-0.fspl ");
+  EXPECT_EQ(quarantined_jobs(queue_).at(1).report->reason, "x");
+  EXPECT_EQ(quarantined_jobs(queue_).at(3).report, std::nullopt);
+  EXPECT_EQ(read_report(queue_, quarantined_jobs(queue_).at(3)), "by hand");
+}
+
+TEST_F(QuarantinedTest, ArePutBackUnderTheirNames) {
+  put_aside(name_, "r");
+  EXPECT_EQ(put_back(queue_, only()), name_);
+  EXPECT_EQ(read_file(queue_.job_path(name_)), "payload of fspl-a.fspl");
+  EXPECT_EQ(list(folder_), "");
+}
+
+TEST_F(QuarantinedTest, OverwriteNothingWhenTheyArePutBack) {
+  put_aside(name_, "r");
+  put(name_, "another");
+  const std::string name = put_back(queue_, only());
+  EXPECT_TRUE(is_job_name(name));
+  EXPECT_EQ(read_file(queue_.job_path(name)), "payload of fspl-a.fspl");
+  EXPECT_EQ(read_file(queue_.job_path(name_)), "another");
+  EXPECT_EQ(list(folder_), "");
+}
+
+// By a run that was killed before it had removed the job.
+TEST_F(QuarantinedTest, ThatAreInBothPlacesAreInOneThen) {
+  quarantine(queue_, name_, put(name_, "x"), "r");
+  EXPECT_EQ(put_back(queue_, only()), name_);
+  EXPECT_EQ(jobs(), name_);
+  EXPECT_EQ(list(folder_), "");
+}
+
+TEST_F(QuarantinedTest, AreDroppedWithTheirReports) {
+  put_aside(name_, "r");
+  drop_quarantined(queue_, only());
+  EXPECT_EQ(list(folder_), "");
+  EXPECT_EQ(jobs(), "");
+}
+
+TEST_F(QuarantinedTest, ThatHaveChangedMeanwhileAreLeftAlone) {
+  put_aside(name_, "r");
+  QuarantinedJob job = only();
+  job.id.inode += 1000000;
+  EXPECT_THROW(put_back(queue_, job), Error);
+  EXPECT_THROW(drop_quarantined(queue_, job), Error);
+  EXPECT_EQ(list(folder_), "fspl-a.fspl fspl-a.fspl.report");
+}
+
+// A link, a FIFO: nothing that a report could be.
+TEST_F(QuarantinedTest, NeverWaitForAReport) {
+  put_aside(name_, "r");
+  const std::string report = folder_ + "/" + name_ + ".report";
+  ::unlink(report.c_str());
+  ASSERT_EQ(::mkfifo(report.c_str(), 0600), 0);
+  EXPECT_EQ(read_report(queue_, only()), "");
+  ::unlink(report.c_str());
+  ASSERT_EQ(::symlink("/etc/passwd", report.c_str()), 0);
+  EXPECT_EQ(read_report(queue_, only()), "");
 }
 
 }  // namespace

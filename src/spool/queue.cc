@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ranges>
+#include <system_error>
 #include <utility>
 
 #include "base/error.h"
@@ -31,7 +32,8 @@ std::string parent_of(std::string_view path) {
 // Makes what a queue consists of, and takes it away again unless told that all is well.
 class Builder {
  public:
-  explicit Builder(const Queue::InitOptions& options) : options_(options) {}
+  Builder(std::string queue, const Queue::InitOptions& options)
+      : queue_(std::move(queue)), options_(options) {}
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;
   ~Builder() {
@@ -41,14 +43,17 @@ class Builder {
   }
 
   void directory(const std::string& path) {
-    if (sys::make_directory(path, options_.private_mode ? 0700 : 0777)) {
+    if (make(path)) {
       made_.push_back(path);
       return;
     }
-    if (!options_.repair) throw Error::from_errno(cat("mkdir ", printable(path)), EEXIST);
+    if (!options_.repair) {
+      throw Error(cat(failed(), "it exists already (--repair adds what is missing)"),
+                  std::error_code(EEXIST, std::generic_category()));
+    }
     const auto status = sys::status_of_path(path);
     if (!status || !S_ISDIR(status->st_mode)) {
-      throw Error::from_errno(printable(path), ENOTDIR);
+      throw Error::from_errno(cat(failed(), printable(path)), ENOTDIR);
     }
   }
 
@@ -64,6 +69,20 @@ class Builder {
   std::vector<std::string> finish() { return std::exchange(made_, {}); }
 
  private:
+  std::string failed() const {
+    return cat(options_.repair ? "cannot repair queue " : "cannot create queue ", printable(queue_),
+               ": ");
+  }
+  bool make(const std::string& path) {
+    try {
+      return sys::make_directory(path, options_.private_mode ? 0700 : 0777);
+    } catch (const Error& error) {
+      const std::string part = path == queue_ ? "" : cat(printable(path), ": ");
+      throw Error(cat(failed(), part, error.code().message()), error.code());
+    }
+  }
+
+  std::string queue_;
   Queue::InitOptions options_;
   std::vector<std::string> made_;
 };
@@ -72,6 +91,27 @@ class Builder {
 
 std::string Queue::job_path(std::string_view name) const {
   return cat(dir_, "/jobs/", name);
+}
+
+sys::Directory Queue::jobs_directory() const {
+  try {
+    return sys::Directory(jobs_path());
+  } catch (const Error& error) {
+    const std::string name = printable(dir_);
+    if (!error.is(ENOENT) && !error.is(ENOTDIR)) {
+      throw Error(cat("cannot look into queue ", name, ": ", error.message()), error.code());
+    }
+    const auto status = sys::status_of_path(dir_);
+    const std::string no_queue = cat(name, " is not a queue: ");
+    if (!status) throw Error::from_errno(cat("there is no queue ", name), ENOENT);
+    if (!S_ISDIR(status->st_mode)) throw Error(cat(no_queue, "it is no directory"), error.code());
+    if (error.is(ENOENT)) throw Error(cat(no_queue, "it has no jobs directory"), error.code());
+    throw Error::from_errno(cat(no_queue, printable(jobs_path())), ENOTDIR);
+  }
+}
+
+JobDirectory Queue::jobs() const {
+  return JobDirectory(jobs_directory());
 }
 
 std::optional<SequenceLock> Queue::lock(std::chrono::nanoseconds limit) const {
@@ -85,7 +125,7 @@ void Queue::set_next(const SequenceLock& lock, uint64_t number) {
 }
 
 std::vector<std::string> Queue::init(const std::string& dir, const InitOptions& options) {
-  Builder builder(options);
+  Builder builder(dir, options);
   builder.directory(dir);
   builder.directory(dir + "/jobs");
   const sys::Directory folder(dir);
@@ -96,7 +136,12 @@ std::vector<std::string> Queue::init(const std::string& dir, const InitOptions& 
   }
   folder.sync();
   sys::Directory(parent_of(dir)).sync();
-  return builder.finish();
+  std::vector<std::string> made = builder.finish();
+  // What number it should be nobody here can know: said, and left as it is.
+  if (options.repair && !options.append_only) {
+    static_cast<void>(read_sequence_unlocked(dir + "/nextseq"));
+  }
+  return made;
 }
 
 }  // namespace penstock::spool

@@ -11,6 +11,7 @@
 
 #include "spool/job_directory.h"
 #include "spool/sequence_lock.h"
+#include "sys/directory.h"
 
 namespace penstock::spool {
 
@@ -32,8 +33,11 @@ class Queue {
   // Nothing if the lock is held when `limit` is over. An append-only queue is an Error that says
   // so.
   std::optional<SequenceLock> lock(std::chrono::nanoseconds limit = {}) const;
-  // Throws Error if there is no jobs/ or it cannot be read.
-  JobDirectory jobs() const { return JobDirectory(jobs_path()); }
+  // Throws an Error that says what is wrong with the queue if there is no jobs/ or it cannot be
+  // read.
+  JobDirectory jobs() const;
+  // The same for those who only write there.
+  sys::Directory jobs_directory() const;
 
   // What queue-set-next does, under the lock: creates or repairs nextseq (D16). Forgets the run
   // record first, since its range would count jobs as done that are skipped now.
@@ -45,7 +49,8 @@ class Queue {
     bool repair = false;        // DIR may exist; only what is missing is made (D32)
   };
   // Makes a queue, durably, and returns the paths it made. Throws Error, with nothing left behind,
-  // if DIR exists (unless repair), or its parent does not.
+  // if DIR exists (unless repair), or its parent does not. A repair that finds a damaged number
+  // makes all the rest, and throws then.
   static std::vector<std::string> init(const std::string& dir, const InitOptions& options);
 
  private:

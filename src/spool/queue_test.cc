@@ -65,6 +65,12 @@ TEST_F(QueueTest, LeavesWhatExistsAlone) {
   write_file(scratch_.path("f"), "x");
   EXPECT_THROW(Queue::init(scratch_.path("f"), {}), Error);
   EXPECT_THROW(Queue::init(scratch_.path("f"), {.repair = true}), Error);
+  try {
+    Queue::init(dir_, {});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_TRUE(error.is(EEXIST));
+  }
   EXPECT_EQ(read_file(scratch_.path("f")), "x");
 }
 

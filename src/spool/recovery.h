@@ -26,6 +26,7 @@ struct OldJob {
 struct QueueState {
   uint64_t next = 0;
   uint64_t sequence_inode = 0;
+  Timestamp sequence_born;
   std::string boot;
 };
 
@@ -38,8 +39,17 @@ struct Recovery {
 Recovery recover(const std::optional<RunRecord>& last, const QueueState& state,
                  std::vector<OldJob> jobs);
 
-// The range a new run's record begins with, to stand until the files of recover().remove are gone
-// and that is durable; from then on it is of_this_process()'s own.
-RecoveryRange carried_range(const std::optional<RunRecord>& last, const RecoveryRange& own);
+// What nextseq, which holds no number any more, said before, if the last run's record leaves no
+// doubt; nothing otherwise. `job_is_there`: the file of the record's job is still in jobs/.
+std::optional<uint64_t> number_before_damage(const std::optional<RunRecord>& last,
+                                             const QueueState& state, bool job_is_there);
+
+// Whether that run's range and policy are to stay on record, through as many runs as it takes,
+// until the files of recover().remove are gone and that is durable.
+bool is_unsettled(const std::optional<RunRecord>& last);
+
+// How a new run's record begins, whose own is `own`: with the last one's job (its attempts, and
+// whether its file is to go) and, where that is unsettled, its range and policy.
+RunRecord carry_over(const std::optional<RunRecord>& last, RunRecord own);
 
 }  // namespace penstock::spool

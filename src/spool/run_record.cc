@@ -36,6 +36,16 @@ RunRecord RunRecord::of_this_process(uint64_t next, uint64_t sequence_inode) {
           .first = next, .before = now, .boot = sys::boot_id(), .sequence_inode = sequence_inode}};
 }
 
+void QuarantineRow::add(uint64_t number, std::string_view file) {
+  if (count > 0 && number == last) return;
+  if (count == 0) {
+    first = number;
+    first_file = file;
+  }
+  last = number;
+  if (count < UINT32_MAX) ++count;
+}
+
 std::optional<RunRecord> read_run_record(int lock_fd) {
   return decode_run_record(sys::read_small_file(lock_fd, kMaxRecordBytes, "the lock file"));
 }
@@ -81,12 +91,19 @@ std::string describe_holder(const std::string& file) {
   return holder_sentence(record, record ? holder_state(*record) : HolderState::alive);
 }
 
-uint32_t next_attempt(const std::optional<RunRecord>& record, uint64_t number,
-                      std::string_view name, const FileIdentity& id) {
-  if (!record || !record->job) return 1;
+Attempt next_attempt(const std::optional<RunRecord>& record, uint64_t number, std::string_view name,
+                     const FileIdentity& id) {
+  if (!record || !record->job) return {};
   const JobInFlight& job = *record->job;
-  if (job.number != number || job.file != name || job.inode != id.inode) return 1;
-  return job.attempt == UINT32_MAX ? UINT32_MAX : job.attempt + 1;
+  if (job.number != number || job.file != name || job.inode != id.inode) return {};
+  Attempt attempt{.number = job.attempt == UINT32_MAX ? UINT32_MAX : job.attempt + 1,
+                  .previous = job.end};
+  if (attempt.previous.empty()) {
+    // A run that ended without a word about it was stopped by an error of its own, or an older
+    // version.
+    attempt.previous = record->ended ? std::string_view("unknown") : kInterrupted;
+  }
+  return attempt;
 }
 
 }  // namespace penstock::spool

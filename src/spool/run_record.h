@@ -24,6 +24,12 @@ struct JobInFlight {
   uint32_t attempt = 1;
   // To be set, and written, just before nextseq moves past it, if its file is to go then.
   bool done = false;
+  // nextseq said its number when this was written: with `done` it says that or the next one now.
+  bool is_next = false;
+  // How its last attempt ended, for PENSTOCK_PREVIOUS ("failed: exit 3", "interrupted"); empty
+  // while it runs. And when, if it failed.
+  std::string end;
+  Timestamp failed_at;
 
   bool operator==(const JobInFlight&) const = default;
 };
@@ -36,8 +42,22 @@ struct RecoveryRange {
   Timestamp before;
   std::string boot;             // sys::boot_id() then; within one boot removals are not undone
   uint64_t sequence_inode = 0;  // nextseq then: another one now was put there by somebody else
+  Timestamp sequence_born;      // the same; zero where the file system does not tell
 
   bool operator==(const RecoveryRange&) const = default;
+};
+
+// Jobs that were moved to the quarantine one after another, without one between that succeeded:
+// where one of a chain is missing, all later ones fail.
+struct QuarantineRow {
+  uint32_t count = 0;
+  uint64_t first = 0;  // the first one's number
+  std::string first_file;
+  uint64_t last = 0;
+
+  // A job counts once, however often a kill has it moved again.
+  void add(uint64_t number, std::string_view file);
+  bool operator==(const QuarantineRow&) const = default;
 };
 
 struct RunRecord {
@@ -50,6 +70,7 @@ struct RunRecord {
   bool never_delete = false;
   bool ended = false;  // the run is over; what stays is the attempt count of the job that failed
   std::optional<JobInFlight> job;
+  QuarantineRow row;
 
   bool operator==(const RunRecord&) const = default;
 
@@ -89,9 +110,17 @@ std::string holder_sentence(const std::optional<RunRecord>& record, HolderState 
 // The same for FILE.lock of `file`, as far as it can be read: for the message about a busy lock.
 std::string describe_holder(const std::string& file);
 
-// Which attempt at the job it is to be, for PENSTOCK_ATTEMPT: one more than the last if the record
-// has this very file in flight, else 1.
-uint32_t next_attempt(const std::optional<RunRecord>& record, uint64_t number,
-                      std::string_view name, const FileIdentity& id);
+// What JobInFlight::end says, and PENSTOCK_PREVIOUS, of an attempt that was cut short.
+inline constexpr std::string_view kInterrupted = "interrupted";
+
+// What a job's command is told about earlier attempts at it.
+struct Attempt {
+  uint32_t number = 1;   // PENSTOCK_ATTEMPT
+  std::string previous;  // PENSTOCK_PREVIOUS: how the last one ended; empty for the first
+};
+// Which attempt at the job it is to be: one more than the last if the record has this very file in
+// flight, else the first.
+Attempt next_attempt(const std::optional<RunRecord>& record, uint64_t number, std::string_view name,
+                     const FileIdentity& id);
 
 }  // namespace penstock::spool

@@ -48,7 +48,8 @@ rc::Gen<RunRecord> any_record() {
                         .range = {.first = *rc::gen::arbitrary<uint64_t>(),
                                   .before = time(),
                                   .boot = text(36),
-                                  .sequence_inode = *rc::gen::arbitrary<uint64_t>()},
+                                  .sequence_inode = *rc::gen::arbitrary<uint64_t>(),
+                                  .sequence_born = time()},
                         .on_error = *rc::gen::element(OnError::retry, OnError::remove,
                                                       OnError::leave, OnError::quarantine),
                         .never_delete = *rc::gen::arbitrary<bool>(),
@@ -58,7 +59,16 @@ rc::Gen<RunRecord> any_record() {
                                .file = text(255),
                                .inode = *rc::gen::arbitrary<uint64_t>(),
                                .attempt = *rc::gen::arbitrary<uint32_t>(),
-                               .done = *rc::gen::arbitrary<bool>()};
+                               .done = *rc::gen::arbitrary<bool>(),
+                               .is_next = *rc::gen::arbitrary<bool>(),
+                               .end = text(64),
+                               .failed_at = time()};
+    }
+    if (*rc::gen::arbitrary<bool>()) {
+      record.row = {.count = *rc::gen::inRange<uint32_t>(1, UINT32_MAX),
+                    .first = *rc::gen::arbitrary<uint64_t>(),
+                    .first_file = text(255),
+                    .last = *rc::gen::arbitrary<uint64_t>()};
     }
     return record;
   });
@@ -140,11 +150,40 @@ TEST(RunRecord, IsALineThatOneCanRead) {
   EXPECT_EQ(encode(example()).size(), 512U);
 }
 
+TEST(RunRecord, ReadsWhatEarlierVersionsHaveWritten) {
+  EXPECT_EQ(decode_run_record(
+                "penstock-run 1 pid=4711 start=123456 host=store.example since=1795366801.5 "
+                "first=5 before=1795366800.999999999 boot=0f0e-1 nextseq=99 policy=quarantine "
+                "keep=0 ended=0 job=7 file=fspl-x.fspl inode=42 attempt=2 done=1 "
+                "check=6987309985888036776\n"),
+            example());
+}
+
+TEST(RunRecord, SaysHowTheLastAttemptEnded) {
+  RunRecord record = example();
+  record.range.sequence_born = {.seconds = 1795366000, .nanoseconds = 7};
+  record.job->is_next = true;
+  record.job->end = "failed: exit 3";
+  record.job->failed_at = {.seconds = 1795366802};
+  const std::string line = encode(record);
+  EXPECT_NE(line.find(" born=1795366000.7 "), std::string::npos) << line;
+  EXPECT_NE(line.find(" next=1 end=failed%3A%20exit%203 failed=1795366802.0 "), std::string::npos);
+  EXPECT_EQ(decode_run_record(line), record);
+  record.job->end = std::string(65, 'x');
+  EXPECT_EQ(decode_run_record(encode(record)), std::nullopt);
+}
+
 TEST(RunRecord, HoldsTheLongestNames) {
   RunRecord record = example();
   record.host = std::string(255, '\xff');
   record.range.boot = std::string(255, ' ');
   record.job->file = std::string(255, '\n');
+  record.job->end = std::string(64, ' ');
+  record.job->failed_at = {.seconds = kMinSeconds, .nanoseconds = 999'999'999};
+  record.row = {.count = UINT32_MAX,
+                .first = UINT64_MAX,
+                .first_file = std::string(255, '\n'),
+                .last = UINT64_MAX};
   EXPECT_EQ(encode(record).size() % 512, 0U);
   EXPECT_EQ(decode_run_record(encode(record)), record);
 }
@@ -165,6 +204,17 @@ TEST(RunRecord, RefusesAWellMadeLineOfNonsense) {
   record = example();
   record.pid = -5;
   EXPECT_EQ(decode_run_record(encode(record)), std::nullopt);
+}
+
+TEST(QuarantineRow, CountsEachJobOnce) {
+  QuarantineRow row;
+  row.add(41, "fspl-a.fspl");
+  row.add(42, "fspl-b.fspl");
+  row.add(42, "fspl-b.fspl");  // killed before its commit, and moved again
+  EXPECT_EQ(row, (QuarantineRow{.count = 2, .first = 41, .first_file = "fspl-a.fspl", .last = 42}));
+  row.count = UINT32_MAX;
+  row.add(43, "fspl-c.fspl");
+  EXPECT_EQ(row.count, UINT32_MAX);
 }
 
 class RunRecordFile : public ::testing::Test {
@@ -238,17 +288,36 @@ TEST(HolderSentence, SaysThatTheHolderIsGone) {
 
 TEST(NextAttempt, CountsTheSameFileOnly) {
   const FileIdentity same = {.inode = 42};
-  EXPECT_EQ(next_attempt(example(), 7, "fspl-x.fspl", same), 3U);
-  EXPECT_EQ(next_attempt(example(), 8, "fspl-x.fspl", same), 1U);
-  EXPECT_EQ(next_attempt(example(), 7, "fspl-y.fspl", same), 1U);
-  EXPECT_EQ(next_attempt(example(), 7, "fspl-x.fspl", {.inode = 43}), 1U);
-  EXPECT_EQ(next_attempt(std::nullopt, 7, "fspl-x.fspl", same), 1U);
+  const auto number = [](const std::optional<RunRecord>& record, uint64_t job,
+                         std::string_view name, const FileIdentity& id) {
+    return next_attempt(record, job, name, id).number;
+  };
+  EXPECT_EQ(number(example(), 7, "fspl-x.fspl", same), 3U);
+  EXPECT_EQ(number(example(), 8, "fspl-x.fspl", same), 1U);
+  EXPECT_EQ(number(example(), 7, "fspl-y.fspl", same), 1U);
+  EXPECT_EQ(number(example(), 7, "fspl-x.fspl", {.inode = 43}), 1U);
+  EXPECT_EQ(number(std::nullopt, 7, "fspl-x.fspl", same), 1U);
   RunRecord idle = example();
   idle.job.reset();
-  EXPECT_EQ(next_attempt(idle, 7, "fspl-x.fspl", same), 1U);
+  EXPECT_EQ(number(idle, 7, "fspl-x.fspl", same), 1U);
   RunRecord many = example();
   many.job->attempt = UINT32_MAX;
-  EXPECT_EQ(next_attempt(many, 7, "fspl-x.fspl", same), UINT32_MAX);
+  EXPECT_EQ(number(many, 7, "fspl-x.fspl", same), UINT32_MAX);
+}
+
+TEST(NextAttempt, TellsHowTheLastOneEnded) {
+  const auto previous = [](const RunRecord& record) {
+    return next_attempt(record, 7, "fspl-x.fspl", {.inode = 42}).previous;
+  };
+  RunRecord record = example();
+  EXPECT_EQ(previous(record), "interrupted");
+  record.job->end = "failed: exit 3";
+  EXPECT_EQ(previous(record), "failed: exit 3");
+  record.ended = true;
+  EXPECT_EQ(previous(record), "failed: exit 3");
+  record.job->end.clear();
+  EXPECT_EQ(previous(record), "unknown");
+  EXPECT_EQ(next_attempt(record, 8, "fspl-x.fspl", {.inode = 42}).previous, "");
 }
 
 }  // namespace

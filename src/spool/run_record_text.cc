@@ -15,6 +15,7 @@ constexpr std::string_view kMagic = "penstock-run 1";
 constexpr std::string_view kCheck = " check=";
 constexpr size_t kSector = 512;
 constexpr size_t kMaxText = 255;  // of host, file and boot; encoded they still fit kMaxRecordBytes
+constexpr size_t kMaxEnd = 64;    // of how an attempt ended
 constexpr std::array<std::string_view, 4> kPolicies = {"retry", "delete", "leave", "quarantine"};
 
 // FNV-1a: told apart have to be lines and torn lines, not friends and foes.
@@ -65,9 +66,9 @@ class Words {
     return 0;
   }
   bool flag(std::string_view key) { return number(key, 1) == 1; }
-  std::string bytes(std::string_view key) {
+  std::string bytes(std::string_view key, size_t most = kMaxText) {
     auto value = percent_decoded(text(key));
-    if (value && value->size() <= kMaxText) return *value;
+    if (value && value->size() <= most) return *value;
     good_ = false;
     return "";
   }
@@ -113,10 +114,22 @@ std::string encode(const RunRecord& record) {
           " boot=", percent_encoded(record.range.boot), " nextseq=", record.range.sequence_inode,
           " policy=", kPolicies.at(static_cast<size_t>(record.on_error)),
           " keep=", record.never_delete ? 1 : 0, " ended=", record.ended ? 1 : 0);
+  if (record.range.sequence_born != Timestamp{})
+    line += cat(" born=", time_text(record.range.sequence_born));
   if (record.job) {
     line += cat(" job=", record.job->number, " file=", percent_encoded(record.job->file),
                 " inode=", record.job->inode, " attempt=", record.job->attempt,
                 " done=", record.job->done ? 1 : 0);
+    // Words that came later are left out where they say nothing: see decode_run_record().
+    if (record.job->is_next) line += " next=1";
+    if (!record.job->end.empty()) line += cat(" end=", percent_encoded(record.job->end));
+    if (record.job->failed_at != Timestamp{})
+      line += cat(" failed=", time_text(record.job->failed_at));
+  }
+  if (record.row.count > 0) {
+    line +=
+        cat(" row=", record.row.count, " row-first=", record.row.first,
+            " row-file=", percent_encoded(record.row.first_file), " row-last=", record.row.last);
   }
   line += cat(kCheck, checksum(line));
   const size_t size = (line.size() + 1 + kSector - 1) / kSector * kSector;
@@ -149,12 +162,24 @@ std::optional<RunRecord> decode_run_record(std::string_view text) {
       .never_delete = words.flag("keep"),
       .ended = words.flag("ended"),
   };
+  // Lacking in what earlier versions have written.
+  if (words.has("born")) record.range.sequence_born = words.time("born");
   if (words.has("job")) {
     record.job = {.number = words.number("job"),
                   .file = words.bytes("file"),
                   .inode = words.number("inode"),
                   .attempt = static_cast<uint32_t>(words.number("attempt", UINT32_MAX)),
                   .done = words.flag("done")};
+    if (words.has("next")) record.job->is_next = words.flag("next");
+    if (words.has("end")) record.job->end = words.bytes("end", kMaxEnd);
+    if (words.has("failed")) record.job->failed_at = words.time("failed");
+  }
+  if (words.has("row")) {
+    record.row = {.count = static_cast<uint32_t>(words.number("row", UINT32_MAX)),
+                  .first = words.number("row-first"),
+                  .first_file = words.bytes("row-file"),
+                  .last = words.number("row-last")};
+    if (record.row.count == 0) return std::nullopt;
   }
   if (!words.good()) return std::nullopt;
   return record;

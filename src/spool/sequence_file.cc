@@ -67,16 +67,27 @@ void create(const std::string& path, uint64_t number) {
   }
 }
 
-uint64_t number_in(const std::string& text, const std::string& path) {
+using Side = SequenceLock::Side;
+
+// The command that puts a number there, for people.
+std::string how_to_set(const std::string& path, Side side) {
+  const std::string file = printable(shell_quote(path));
+  if (side == Side::sender) return cat("`penstock prepare-set-next -s ", file, " N` sets it");
+  return cat("`penstock queue-set-next -q ", printable(shell_quote(directory_of(path))),
+             " N` sets it");
+}
+
+uint64_t number_in(const std::string& text, const std::string& path, Side side) {
   const auto number = parse_sequence(text);
-  if (!number) throw Error(cat(printable(path), " ", sequence_problem(text)));
+  if (!number)
+    throw Error(cat(printable(path), " ", sequence_problem(text), "; ", how_to_set(path, side)));
   return *number;
 }
 
 }  // namespace
 
-SequenceFile::SequenceFile(std::string path, sys::UniqueFd fd)
-    : path_(std::move(path)), fd_(std::move(fd)) {
+SequenceFile::SequenceFile(const SequenceLock& lock, sys::UniqueFd fd)
+    : path_(lock.file()), side_(lock.side()), fd_(std::move(fd)) {
   const struct stat status = sys::status_of(fd_.get(), printable(path_));
   device_ = status.st_dev;
   inode_ = status.st_ino;
@@ -85,11 +96,11 @@ SequenceFile::SequenceFile(std::string path, sys::UniqueFd fd)
 SequenceFile SequenceFile::open(const SequenceLock& lock) {
   auto fd = try_open_regular(lock.file(), O_RDWR);
   if (!fd) {
-    throw Error(cat(printable(lock.file()),
-                    " is missing, so nobody knows which job is next: queue-set-next will say it"),
+    throw Error(cat(printable(lock.file()), " is missing, so nobody knows which number is next; ",
+                    how_to_set(lock.file(), lock.side())),
                 std::error_code(ENOENT, std::generic_category()));
   }
-  return SequenceFile(lock.file(), std::move(*fd));
+  return SequenceFile(lock, std::move(*fd));
 }
 
 SequenceFile SequenceFile::open_or_create(const SequenceLock& lock, uint64_t initial) {
@@ -99,11 +110,20 @@ SequenceFile SequenceFile::open_or_create(const SequenceLock& lock, uint64_t ini
     fd = try_open_regular(lock.file(), O_RDWR);
   }
   if (!fd) throw Error(cat(printable(lock.file()), " was removed while it was being created"));
-  return SequenceFile(lock.file(), std::move(*fd));
+  return SequenceFile(lock, std::move(*fd));
 }
 
 uint64_t SequenceFile::read() const {
-  return number_in(sys::read_small_file(fd_.get(), kMaxSequenceBytes, printable(path_)), path_);
+  return number_in(sys::read_small_file(fd_.get(), kMaxSequenceBytes, printable(path_)), path_,
+                   side_);
+}
+
+std::optional<uint64_t> SequenceFile::try_read() const {
+  return parse_sequence(sys::read_small_file(fd_.get(), kMaxSequenceBytes, printable(path_)));
+}
+
+Timestamp SequenceFile::born() const {
+  return sys::birth_time_of(fd_.get()).value_or(Timestamp{});
 }
 
 void SequenceFile::write(uint64_t number) {
@@ -146,13 +166,17 @@ void SequenceFile::check_name() const {
 uint64_t read_sequence_unlocked(const std::string& path) {
   const auto content = [&] {
     const auto fd = try_open_regular(path, O_RDONLY);
-    if (!fd) throw Error::from_errno(cat("open ", printable(path)), ENOENT);
+    if (!fd) {
+      throw Error(cat(printable(path), " is missing: the queue is append-only, damaged, or there ",
+                      "is none (queue-init --repair completes one)"),
+                  std::error_code(ENOENT, std::generic_category()));
+    }
     return sys::read_small_file(fd->get(), kMaxSequenceBytes, printable(path));
   };
   std::string text = content();
   for (int i = 0; i < kMaxUnlockedReads; ++i) {
     std::string again = content();
-    if (text == again) return number_in(text, path);
+    if (text == again) return number_in(text, path, Side::queue);
     text = std::move(again);
   }
   throw Error(cat(printable(path), " changes faster than it can be read"));

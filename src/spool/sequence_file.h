@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "base/time.h"
 #include "spool/sequence_lock.h"
 #include "sys/unique_fd.h"
 
@@ -19,8 +21,10 @@ class SequenceFile {
   // set-next, which repairs whatever it finds (D16). A dangling link gets its target.
   static SequenceFile open_or_create(const SequenceLock& lock, uint64_t initial = 1);
 
-  // Throws an Error that names the file and what stands in it.
+  // Throws an Error that names the file, what stands in it, and the command that sets it.
   uint64_t read() const;
+  // The same with nothing where no number stands; throws if the file cannot be read.
+  std::optional<uint64_t> try_read() const;
   // The commit: once it returns, `number` survives a power cut; whenever it is interrupted, the
   // file reads as before or as `number`. What stood there need not have been a number. Throws Error
   // if the name has come to lead to another file meanwhile: then nothing was written.
@@ -32,12 +36,15 @@ class SequenceFile {
   const std::string& path() const { return path_; }
   // Which file this is, for a RunRecord: fspl replaces it, we do not.
   uint64_t inode() const { return inode_; }
+  // When it came into being; zero where the file system does not tell.
+  Timestamp born() const;
 
  private:
-  SequenceFile(std::string path, sys::UniqueFd fd);
+  SequenceFile(const SequenceLock& lock, sys::UniqueFd fd);
   void check_name() const;
 
   std::string path_;
+  SequenceLock::Side side_;
   sys::UniqueFd fd_;
   uint64_t device_ = 0;
   uint64_t inode_ = 0;

@@ -58,8 +58,10 @@ TEST_F(SequenceFileTest, IsCreatedUnderTheUmask) {
 }
 
 TEST_F(SequenceFileTest, MissingIsAnErrorForAQueue) {
-  EXPECT_EQ(error_of_open(),
-            file() + " is missing, so nobody knows which job is next: queue-set-next will say it");
+  EXPECT_EQ(error_of_open(), file() +
+                                 " is missing, so nobody knows which number is next; `penstock "
+                                 "prepare-set-next -s " +
+                                 file() + " N` sets it");
   EXPECT_FALSE(exists(file()));
 }
 
@@ -84,7 +86,9 @@ TEST_F(SequenceFileTest, NamesWhatStandsInABadFileAndLeavesIt) {
     sequence.read();
     FAIL();
   } catch (const Error& error) {
-    EXPECT_EQ(error.message(), file() + " holds \"ab\\x1bc\", not a number");
+    EXPECT_EQ(error.message(),
+              file() + " holds \"ab\\x1bc\", not a number; `penstock prepare-set-next -s " +
+                  file() + " N` sets it");
   }
   EXPECT_EQ(read_file(file()),
             "ab\x1b"

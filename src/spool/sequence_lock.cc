@@ -30,10 +30,9 @@ sys::UniqueFd open_lock(const std::string& path, SequenceLock::Side side) {
   }
   const Error error = Error::from_errno(cat("open ", printable(path)));
   if (create || !error.is(ENOENT)) throw error;
-  throw Error(
-      cat(error.message(),
-          " (the queue is append-only, or there is none; queue-init --repair completes one)"),
-      error.code());
+  throw Error(cat(printable(path), " is missing: the queue is append-only, or there is none ",
+                  "(queue-init --repair completes one)"),
+              error.code());
 }
 
 }  // namespace
@@ -47,7 +46,7 @@ std::optional<SequenceLock> SequenceLock::take(const std::string& file, Side sid
     // Opened anew each time: if somebody has removed the file meanwhile, the one without a name is
     // not worth waiting for.
     sys::UniqueFd fd = open_lock(path, side);
-    if (sys::try_lock(fd.get())) return SequenceLock(file, std::move(fd));
+    if (sys::try_lock(fd.get())) return SequenceLock(file, side, std::move(fd));
     const auto left = limit - (steady_clock::now() - begin);
     if (left <= std::chrono::nanoseconds::zero()) return std::nullopt;
     // A sleep, since flock has no descriptor that could be polled: it blocks or fails, and a thread

@@ -26,6 +26,7 @@ class SequenceLock {
                                           std::chrono::nanoseconds limit = {});
 
   const std::string& file() const { return file_; }
+  Side side() const { return side_; }
   // For a keeper, which holds a duplicate, and for the run record, which is written here.
   int fd() const { return fd_.get(); }
 
@@ -33,9 +34,11 @@ class SequenceLock {
   static std::string path_of(const std::string& file) { return file + ".lock"; }
 
  private:
-  SequenceLock(std::string file, sys::UniqueFd fd) : file_(std::move(file)), fd_(std::move(fd)) {}
+  SequenceLock(std::string file, Side side, sys::UniqueFd fd)
+      : file_(std::move(file)), side_(side), fd_(std::move(fd)) {}
 
   std::string file_;
+  Side side_;
   sys::UniqueFd fd_;
 };
 

@@ -1,9 +1,9 @@
 #include "sys/event_loop.h"
 
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
-#include <array>
 #include <cassert>
 #include <cerrno>
 #include <utility>
@@ -31,13 +31,22 @@ void swallow_count(int fd) {
 
 EventLoop::EventLoop() : epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "make an event loop")) {}
 
-void EventLoop::turn() {
-  std::array<epoll_event, 16> events{};
-  const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
-  if (count < 0) {
-    if (errno == EINTR) return;
-    throw Error::from_errno("wait for events");
+int EventLoop::look(Events& events, int timeout_ms) const {
+  const int count =
+      epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms);
+  if (count >= 0 || errno == EINTR) return count;
+  throw Error::from_errno("wait for events");
+}
+
+void EventLoop::turn(std::chrono::microseconds patience) {
+  using Clock = std::chrono::steady_clock;
+  Events events{};
+  int count = 0;
+  if (patience.count() > 0) {
+    const auto end = Clock::now() + patience;
+    while ((count = look(events, 0)) == 0 && Clock::now() < end) sched_yield();
   }
+  if (count == 0) count = look(events, -1);
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events.at(static_cast<size_t>(i));
     const auto found = watches_.find(event.data.u64);
@@ -63,16 +72,21 @@ Watch::~Watch() {
             nullptr);  // fails only if the descriptor is gone already
 }
 
+void Timer::prepare() {
+  if (fd_) return;
+  UniqueFd fd =
+      checked(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "make a timer");
+  watch_.emplace(loop_, fd.get(), EPOLLIN, [this](uint32_t) {
+    swallow_count(fd_.get());
+    if (!std::exchange(is_set_, false)) return;
+    const auto keep = callback_;  // the callback may destroy this timer
+    keep();
+  });
+  fd_ = std::move(fd);
+}
+
 void Timer::set(std::chrono::nanoseconds after) {
-  if (!fd_) {
-    fd_ = checked(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "make a timer");
-    watch_.emplace(loop_, fd_.get(), EPOLLIN, [this](uint32_t) {
-      swallow_count(fd_.get());
-      if (!std::exchange(is_set_, false)) return;
-      const auto keep = callback_;  // the callback may destroy this timer
-      keep();
-    });
-  }
+  prepare();
   if (after < std::chrono::nanoseconds(1)) after = std::chrono::nanoseconds(1);
   const auto whole = std::chrono::duration_cast<std::chrono::seconds>(after);
   itimerspec spec{};

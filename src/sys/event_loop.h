@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -23,8 +24,10 @@ class EventLoop {
   EventLoop& operator=(const EventLoop&) = delete;
 
   // Waits for at least one event and calls everybody concerned. A callback may make and destroy
-  // watches, its own too.
-  void turn();
+  // watches, its own too. For `patience` it does not go to sleep, but looks again and again and
+  // gives way to whoever wants the processor: for an event that comes sooner than a sleeper wakes
+  // (35 us on an idle virtual machine).
+  void turn(std::chrono::microseconds patience = {});
   // Turns until `done()`; asked before each wait.
   template <typename Done>
   void run_until(Done done) {
@@ -33,6 +36,9 @@ class EventLoop {
 
  private:
   friend class Watch;
+  using Events = std::array<epoll_event, 16>;
+  int look(Events& events, int timeout_ms) const;
+
   UniqueFd epoll_;
   uint64_t next_id_ = 1;
   // Looked up for each event, so a watch that left during a turn is not called.
@@ -63,6 +69,8 @@ class Timer {
  public:
   Timer(EventLoop& loop, std::function<void()> callback)
       : loop_(loop), callback_(std::move(callback)) {}
+  // Makes its descriptor now, so that set() cannot fail for want of one.
+  void prepare();
   void set(std::chrono::nanoseconds after);
   void clear();
   bool is_set() const { return is_set_; }

@@ -1,6 +1,7 @@
 #include "sys/event_loop.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <memory>
 #include <thread>
@@ -21,6 +22,32 @@ TEST(EventLoop, CallsWhoIsConcerned) {
   write_all(pipe.write.get(), "x", "pipe");
   loop.turn();
   EXPECT_EQ(calls, 1);
+}
+
+long times_asleep() {
+  rusage used{};
+  ::getrusage(RUSAGE_THREAD, &used);
+  return used.ru_nvcsw;
+}
+
+// How often this thread goes to sleep in a turn at whose end, after 20 ms, a timer is due.
+long sleeps_in_a_turn(std::chrono::microseconds patience) {
+  EventLoop loop;
+  int calls = 0;
+  Timer timer(loop, [&] { ++calls; });
+  timer.set(20ms);
+  const long before = times_asleep();
+  loop.turn(patience);
+  EXPECT_EQ(calls, 1);
+  return times_asleep() - before;
+}
+
+TEST(EventLoop, LooksAgainWhileItHasPatience) {
+  EXPECT_EQ(sleeps_in_a_turn(60s), 0);
+}
+
+TEST(EventLoop, SleepsOnceItsPatienceIsOver) {
+  EXPECT_GT(sleeps_in_a_turn(10us), 0);
 }
 
 TEST(EventLoop, DoesNotCallAWatchThatLeftInTheSameTurn) {

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -34,6 +36,11 @@ UniqueFd moved_high(UniqueFd fd) {
 bool is_inherited(int fd) {
   const int flags = fcntl(fd, F_GETFD);
   return flags >= 0 && (static_cast<unsigned>(flags) & FD_CLOEXEC) == 0;
+}
+
+void close_inherited() {
+  constexpr unsigned kFirst = 3;
+  ::syscall(SYS_close_range, kFirst, ~0U, 0U);  // an old kernel without it: they stay
 }
 
 void check_stdout() {
@@ -71,6 +78,10 @@ std::optional<UniqueFd> try_open(const std::string& path, int flags, mode_t mode
   UniqueFd fd(retried([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); }));
   if (!fd) return std::nullopt;
   return moved_high(std::move(fd));
+}
+
+bool is_shortage(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
 UniqueFd open_at(int directory, const std::string& name, int flags, mode_t mode) {
@@ -140,6 +151,20 @@ std::string read_small_file(int fd, size_t limit, std::string_view name) {
   return text;
 }
 
+std::string read_to_end(int fd, size_t limit, std::string_view name) {
+  constexpr size_t kBlock = 64UL << 10U;
+  std::string text;
+  for (;;) {
+    const size_t done = text.size();
+    text.resize(done + kBlock);
+    const ssize_t count = retried([&] { return ::read(fd, text.data() + done, kBlock); });
+    if (count < 0) throw Error::from_errno(cat("read ", name));
+    text.resize(done + static_cast<size_t>(count));
+    if (count == 0) return text;
+    if (text.size() > limit) throw Error(cat("read ", name, ": more than ", limit, " bytes"));
+  }
+}
+
 void write_all(int fd, std::span<const uint8_t> bytes, std::string_view name) {
   while (!bytes.empty()) {
     const ssize_t count = retried([&] { return ::write(fd, bytes.data(), bytes.size()); });
@@ -193,11 +218,23 @@ struct stat status_of(int fd, std::string_view name) {
   return status;
 }
 
+std::optional<Timestamp> birth_time_of(int fd) {
+  struct statx status {};
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &status) != 0) return std::nullopt;
+  if ((status.stx_mask & STATX_BTIME) == 0) return std::nullopt;
+  return Timestamp{.seconds = status.stx_btime.tv_sec, .nanoseconds = status.stx_btime.tv_nsec};
+}
+
 std::optional<struct stat> status_of_path(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0) return status;
   if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
   throw Error::from_errno(cat("stat ", printable(path)));
+}
+
+bool is_fifo(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 std::span<const uint8_t> as_bytes(std::string_view text) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/time.h"
 #include "sys/unique_fd.h"
 
 namespace penstock::sys {
@@ -22,6 +23,8 @@ inline constexpr int kLowestFd = 10;
 UniqueFd moved_high(UniqueFd fd);
 // Whether `fd` came from our caller and goes on to our children: ours are all close-on-exec.
 bool is_inherited(int fd);
+// Closes every descriptor above 2, for a program that has opened none of its own yet.
+void close_inherited();
 // Opens /dev/null in place of what our caller closed of 0, 1 and 2, so that no file that a child
 // opens can become its stdout.
 void fill_closed_standard_fds();
@@ -36,6 +39,9 @@ UniqueFd duplicate(int fd);
 UniqueFd open_file(const std::string& path, int flags, mode_t mode = 0666);
 // The same, with nothing for a failure; errno tells why.
 std::optional<UniqueFd> try_open(const std::string& path, int flags, mode_t mode = 0666);
+// Whether `error` says that we, or the machine, have too little of something, and nothing about
+// what was to be opened.
+bool is_shortage(int error);
 UniqueFd open_at(int directory, const std::string& name, int flags, mode_t mode = 0666);
 // A descriptor with a description of its own for what `fd` is open on (through /proc/self/fd).
 UniqueFd reopen(int fd, int flags);
@@ -45,6 +51,9 @@ UniqueFd open_dev_null(int flags);
 
 // Throws if close(2) reports an error (a delayed write error, for instance on NFS).
 void close(UniqueFd fd, std::string_view name);
+
+// From where it stands to its end, a pipe as well; throws if that is more than `limit` bytes.
+std::string read_to_end(int fd, size_t limit, std::string_view name);
 
 // Reads up to `into.size()` bytes, retried on EINTR; 0 is end of file. `name` is for the error.
 size_t read_some(int fd, std::span<uint8_t> into, std::string_view name);
@@ -67,8 +76,13 @@ void sync_file(int fd, std::string_view name);  // fsync
 void sync_data(int fd, std::string_view name);  // fdatasync
 void truncate(int fd, off_t size, std::string_view name);
 struct stat status_of(int fd, std::string_view name);
+// When the file came into being; nothing where that cannot be told.
+std::optional<Timestamp> birth_time_of(int fd);
 // Nothing where there is no such name (ENOENT, ENOTDIR).
 std::optional<struct stat> status_of_path(const std::string& path);
+
+// Whether the path leads to a FIFO; not if that cannot be told.
+bool is_fifo(const std::string& path);
 
 std::span<const uint8_t> as_bytes(std::string_view text);
 

@@ -5,7 +5,9 @@
 #include <array>
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "base/error.h"
 #include "sys/files.h"
@@ -18,6 +20,9 @@ namespace {
 constexpr char kInline = 'i';
 constexpr char kInMemfd = 'm';
 constexpr size_t kLimit = 64UL << 20U;
+// A want of memory that both processes have at the same moment would end both: 5 s to pass.
+constexpr int kMaxShortages = 500;
+constexpr auto kShortage = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -32,7 +37,7 @@ std::pair<MessageSocket, MessageSocket> MessageSocket::make_pair() {
           MessageSocket(moved_high(std::move(second)))};
 }
 
-void MessageSocket::send(std::string_view text, const std::vector<int>& fds) const {
+void MessageSocket::send(std::string_view text, const std::vector<int>& fds) {
   std::vector<int> all = fds;
   UniqueFd large;
   char kind = kInline;
@@ -61,9 +66,16 @@ void MessageSocket::send(std::string_view text, const std::vector<int>& fds) con
     rights->cmsg_len = CMSG_LEN(sizeof(int) * all.size());
     std::memcpy(CMSG_DATA(rights), all.data(), sizeof(int) * all.size());
   }
-  while (::sendmsg(fd_.get(), &header, MSG_NOSIGNAL) < 0) {
-    if (errno != EINTR) throw Error::from_errno("send to the other process of this run");
+  for (int shortages = 0; ::sendmsg(fd_.get(), &header, MSG_NOSIGNAL) < 0;) {
+    if (errno == EINTR) continue;
+    const bool may_pass = errno == ENOBUFS || errno == ENOMEM;
+    if (!may_pass || waited_in_vain_ || ++shortages > kMaxShortages) {
+      waited_in_vain_ = may_pass;
+      throw Error::from_errno("send to the other process of this run");
+    }
+    std::this_thread::sleep_for(kShortage);
   }
+  waited_in_vain_ = false;
 }
 
 std::optional<MessageSocket::Message> MessageSocket::receive() {

@@ -23,9 +23,9 @@ class MessageSocket {
   static constexpr size_t kMaxText = 64UL << 10U;
   static constexpr size_t kMaxFds = 8;
 
-  // Throws if the other side is gone. A text over kMaxText travels in a memfd, unseen by the
-  // receiver.
-  void send(std::string_view text, const std::vector<int>& fds = {}) const;
+  // Throws if the other side is gone, or if for 5 s there is no memory for it. A text over kMaxText
+  // travels in a memfd, unseen by the receiver.
+  void send(std::string_view text, const std::vector<int>& fds = {});
   // Waits for the next one; nothing at the end (the other side is gone).
   std::optional<Message> receive();
 
@@ -33,6 +33,7 @@ class MessageSocket {
 
  private:
   UniqueFd fd_;
+  bool waited_in_vain_ = false;  // for memory; the next message does not wait as well
   std::vector<char>
       buffer_;  // of receive(), made once: clearing 64 KiB a message would cost more than the rest
 };

@@ -43,6 +43,20 @@ size_t largest_pipe_size() {
   return size;
 }
 
+std::optional<UniqueFd> reopen_pipe_of(pid_t pid, int fd, ino_t inode, PipeSide side) {
+  // Pinned first, which opens nothing: what the other process has there may change at any moment.
+  const auto pinned = try_open(cat("/proc/", pid, "/fd/", fd), O_PATH);
+  if (!pinned) return std::nullopt;
+  struct stat status {};
+  if (::fstat(pinned->get(), &status) != 0) return std::nullopt;
+  if (!S_ISFIFO(status.st_mode) || status.st_ino != inode) {
+    errno = ESTALE;
+    return std::nullopt;
+  }
+  return try_open(cat("/proc/self/fd/", pinned->get()),
+                  (side == PipeSide::read ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_NOCTTY);
+}
+
 ino_t inode_of(int fd) {
   return status_of(fd, "descriptor").st_ino;
 }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "sys/unique_fd.h"
 
@@ -24,6 +25,12 @@ size_t pipe_size(int fd);
 bool set_pipe_size(int fd, size_t bytes);
 // /proc/sys/fs/pipe-max-size; 1 MiB where that cannot be read.
 size_t largest_pipe_size();
+
+// A description of our own for the pipe `inode` that another process has at `fd`, not blocking.
+// While it is held it counts as a reader or writer more, so: for one call. Nothing, and errno tells
+// why, if that process has another file there now, or we may not; only a pipe is ever opened.
+enum class PipeSide { read, write };
+std::optional<UniqueFd> reopen_pipe_of(pid_t pid, int fd, ino_t inode, PipeSide side);
 
 ino_t inode_of(int fd);
 // Whether `fd` is a pipe or FIFO.

@@ -10,6 +10,12 @@
 
 namespace penstock::sys {
 
+namespace {
+
+bool sigxfsz_is_ours = false;  // it was not ignored before
+
+}  // namespace
+
 sigset_t signal_set(std::initializer_list<int> signals) {
   sigset_t set;
   sigemptyset(&set);
@@ -32,8 +38,28 @@ void block_all_signals() {
   }
 }
 
+SignalsHeld::SignalsHeld() {
+  sigset_t all;
+  sigfillset(&all);
+  if (const int error = pthread_sigmask(SIG_BLOCK, &all, &before_); error != 0) {
+    throw Error::from_errno("block signals", error);
+  }
+}
+
+SignalsHeld::~SignalsHeld() {
+  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
 void ignore_sigpipe() {
   ::signal(SIGPIPE, SIG_IGN);
+}
+
+void ignore_sigxfsz() {
+  sigxfsz_is_ours = ::signal(SIGXFSZ, SIG_IGN) == SIG_DFL;
+}
+
+sigset_t signals_ignored_for_us() {
+  return sigxfsz_is_ours ? signal_set({SIGXFSZ}) : signal_set({});
 }
 
 void heed_sigchld() {

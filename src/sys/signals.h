@@ -14,7 +14,23 @@ sigset_t signal_set(std::initializer_list<int> signals);
 // Blocks `signals` in this thread (and those it starts) until the process ends.
 void block_signals(std::initializer_list<int> signals);
 void block_all_signals();
+// Nothing but SIGKILL and SIGSTOP reaches this thread as long as it lives; what came meanwhile is
+// delivered at its end.
+class SignalsHeld {
+ public:
+  SignalsHeld();
+  ~SignalsHeld();
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+ private:
+  sigset_t before_;
+};
 void ignore_sigpipe();
+// A file that has reached its size limit (ulimit -f) is a failed write to be told, not a death. For
+// this process only: spawn_self() gives those of signals_ignored_for_us() back their default.
+void ignore_sigxfsz();
+sigset_t signals_ignored_for_us();
 // Sets SIGCHLD to its default, in case we inherited it ignored.
 void heed_sigchld();
 // Whether we inherited `signal` ignored (as under nohup).

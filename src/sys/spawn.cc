@@ -14,7 +14,8 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "sys/program.h"
+#include "sys/signals.h"
 
 namespace penstock::sys {
 
@@ -26,19 +27,6 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
   for (const std::string& word : words) out.push_back(const_cast<char*>(word.c_str()));
   out.push_back(nullptr);
   return out;
-}
-
-// Where a program called `name` may lie, in order.
-std::vector<std::string> candidates(const std::string& name, std::string_view path) {
-  if (name.find('/') != std::string::npos) return {name};
-  std::vector<std::string> out;
-  for (;;) {
-    const size_t colon = path.find(':');
-    const std::string_view directory = path.substr(0, colon);
-    out.push_back(directory.empty() ? name : cat(directory, "/", name));
-    if (colon == std::string_view::npos) return out;
-    path.remove_prefix(colon + 1);
-  }
 }
 
 // All that the child needs, made before the fork.
@@ -78,7 +66,8 @@ struct Prepared {
       if (::dup2(redirect.from_fd, redirect.fd) < 0) fail("copy a descriptor");
       continue;
     }
-    // O_NONBLOCK: the opening of a FIFO must not hang the keeper.
+    // O_NONBLOCK: the opening of a FIFO must not hang the keeper. (Where one is expected, a shell
+    // opens it: see Upstream.)
     const int fd = ::open(redirect.path.c_str(), redirect.flags | O_NONBLOCK | O_NOCTTY, 0666);
     if (fd < 0) fail("open a redirection");
     if (::fcntl(fd, F_SETFL, redirect.flags & O_APPEND) != 0) fail("open a redirection");
@@ -124,7 +113,7 @@ struct Prepared {
 SpawnOutcome spawn_stage(const StagePlan& plan) {
   const Prepared prepared{.plan = plan,
                           .parent = ::getpid(),
-                          .programs = candidates(plan.argv.at(0), plan.path),
+                          .programs = program_places(plan.argv.at(0), plan.path),
                           .argv = pointers(plan.argv),
                           .env = pointers(plan.env)};
   volatile int error = 0;
@@ -141,15 +130,40 @@ SpawnOutcome spawn_stage(const StagePlan& plan) {
   return {.pid = pid};
 }
 
+bool spawn_helper(const std::vector<std::string>& argv) {
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t set;
+  sigemptyset(&set);
+  posix_spawnattr_setsigmask(&attributes, &set);
+  sigaddset(&set, SIGPIPE);
+  posix_spawnattr_setsigdefault(&attributes, &set);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  const std::vector<char*> words = pointers(argv);
+  pid_t pid = 0;
+  const int error =
+      ::posix_spawnp(&pid, words.front(), nullptr, &attributes, words.data(), environ);
+  posix_spawnattr_destroy(&attributes);
+  return error == 0;
+}
+
 pid_t spawn_self(const std::vector<std::string>& argv, const std::vector<int>& kept_fds) {
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  // What is ignored for this process only must not reach the jobs' processes.
+  const sigset_t defaults = signals_ignored_for_us();
+  posix_spawnattr_setsigdefault(&attributes, &defaults);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   // dup2 of a descriptor onto itself clears close-on-exec, in the child only.
   for (int fd : kept_fds) posix_spawn_file_actions_adddup2(&actions, fd, fd);
   const std::vector<char*> words = pointers(argv);
   pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, words.data(), environ);
+  const int error =
+      ::posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, words.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
   if (error != 0) throw Error::from_errno("start the keeper (/proc/self/exe)", error);
   return pid;
 }

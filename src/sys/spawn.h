@@ -42,6 +42,10 @@ struct SpawnOutcome {
 // left so. Must be called from a process with one thread and with all signals blocked.
 SpawnOutcome spawn_stage(const StagePlan& plan);
 
+// Starts a program, by PATH, with an empty signal mask and our environment. Safe with threads.
+// False if it cannot be started.
+bool spawn_helper(const std::vector<std::string>& argv);
+
 // Starts this very binary with the given arguments (argv[0] included) and these descriptors left
 // open in it, under their own numbers. Safe with threads. Throws if it cannot.
 pid_t spawn_self(const std::vector<std::string>& argv, const std::vector<int>& kept_fds);

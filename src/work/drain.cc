@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "spool/injection.h"
 #include "spool/quarantine.h"
+#include "sys/exit_status.h"
 #include "sys/process.h"
 #include "work/same_content.h"
 
@@ -20,27 +21,41 @@ namespace {
 
 // How often one and the same number may turn out to be another file at its turn before we give up.
 constexpr int kMostChanges = 5;
-
-std::string title(const ScannedJob& job) {
-  return cat("job ", job.number, " (", printable(job.name), ")");
-}
-
-std::string listed(const std::vector<ScannedJob>& jobs) {
-  constexpr size_t kMost = 5;
-  std::string text;
-  for (size_t i = 0; i < jobs.size() && i < kMost; ++i) {
-    if (i > 0) text += ", ";
-    text += cat(printable(jobs[i].name), " (", jobs[i].number, ")");
-  }
-  if (jobs.size() > kMost) text += cat(" and ", jobs.size() - kMost, " more");
-  return text;
-}
+// How often one job is run again in one run because it stood still (--on-stall retry).
+constexpr int kMostStallRetries = 3;
 
 std::string skipped_files(size_t count) {
   return cat(count, count == 1 ? " file" : " files", " could not be read");
 }
 
+// As far as we may look: it only decides what is advised.
+bool is_in_quarantine(const std::string& queue_dir, uint64_t number) {
+  try {
+    const auto jobs = spool::quarantined_jobs(spool::Queue(queue_dir));
+    return std::ranges::any_of(
+        jobs, [&](const auto& job) { return job.report && job.report->number == number; });
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// What to do about a number that will never come.
+std::string advice_on(const spool::Gap& gap, const DrainSettings& settings) {
+  if (is_in_quarantine(settings.queue_dir, gap.waiting_for)) {
+    return cat("it is in the quarantine: `penstock quarantine-release -q ",
+               printable(shell_quote(settings.queue_dir)), " ", gap.waiting_for, "` puts it back");
+  }
+  return cat("if it will never come, add what `penstock prepare-nop --fill ", gap.waiting_for,
+             "` makes", settings.decoding.plan ? ", encoded as the others are" : "",
+             ", or go on without it: `penstock queue-set-next -q ",
+             printable(shell_quote(settings.queue_dir)), " ", gap.first.number, "`");
+}
+
 }  // namespace
+
+std::string title_of(const ScannedJob& job) {
+  return cat("job ", job.number, " (", printable(job.name), ")");
+}
 
 Drain::Drain(const DrainSettings& settings) : settings_(settings), queue_(settings.queue_dir) {}
 
@@ -69,11 +84,13 @@ DrainEnd Drain::run() {
 void Drain::drain() {
   begin_record();
   scan();
+  confirm_repair();
   recover();
   while (!interruption_->has_come_by_now()) {
     if (settings_.max_jobs && end_.done >= *settings_.max_jobs) break;
+    stop_after_a_row();
     const auto turn = next_turn();
-    if (!turn) break;
+    if (!turn || must_wait(*turn->job)) break;
     run_and_commit(*turn);
   }
   tell_what_waits();
@@ -93,26 +110,14 @@ void Drain::lock_queue() {
   }
   // The keeper will hold it, too: it lasts as long as the last process of a job.
   engine_.keeper.hold(lock_->fd());
+  last_record_ = spool::read_run_record(lock_->fd());
   if (settings_.order == OrderBy::sequence) {
     sequence_ = spool::SequenceFile::open(*lock_);
-    next_ = sequence_->read();
+    next_ = read_number();
   }
   interruption_.emplace(engine_.loop);
   progress_.emplace(engine_.loop);
   scanner_.emplace(engine_, settings_.options, *jobs_, settings_.decoding);
-}
-
-// What an earlier run has left stays on record until it has been dealt with.
-void Drain::begin_record() {
-  last_record_ = spool::read_run_record(lock_->fd());
-  record_ = spool::RunRecord::of_this_process(next_, sequence_ ? sequence_->inode() : 0);
-  own_range_ = record_.range;
-  record_.range = spool::carried_range(last_record_, own_range_);
-  record_.on_error = settings_.on_error;
-  record_.never_delete = settings_.never_delete;
-  // How often it was tried, and whether its file is to go, is not forgotten before that is settled.
-  if (last_record_) record_.job = last_record_->job;
-  write_record(spool::Durable::no);
 }
 
 void Drain::scan() {
@@ -122,50 +127,44 @@ void Drain::scan() {
   end_.skipped = scanner_->skipped();
 }
 
-// Files of jobs that were done before, whose removal was interrupted or undone, go; other old ones
-// are told about.
-void Drain::recover() {
-  for (const std::string& name : spool::sweep_temporaries(queue_, Timestamp::now())) {
-    Log::info(cat("removed ", printable(name),
-                  ", a temporary file that somebody left more than a day ago"));
+// Where a chain of jobs lacks one, all later ones would go the way of the first.
+void Drain::stop_after_a_row() const {
+  const spool::QuarantineRow& row = record_.row;
+  if (settings_.on_error != OnError::quarantine || settings_.quarantine_limit == 0 ||
+      row.count < settings_.quarantine_limit) {
+    return;
   }
-  if (!sequence_ || interruption_->has_come()) return;
-  const std::vector<ScannedJob> old = set_.older_than(next_);
-  std::vector<spool::OldJob> candidates;
-  for (const ScannedJob& job : old) {
-    auto opened = jobs_->open(job.name);
-    const auto* file = std::get_if<spool::JobFile>(&opened);
-    if (file == nullptr || !(file->id == job.id)) continue;
-    candidates.push_back(
-        {.name = job.name, .number = job.number, .id = job.id, .changed = file->changed});
-  }
-  const spool::Recovery recovery = spool::recover(
-      last_record_, {.next = next_, .sequence_inode = sequence_->inode(), .boot = sys::boot_id()},
-      std::move(candidates));
-  for (const spool::OldJob& job : recovery.remove) {
-    Log::info(
-        cat("removed ", printable(job.name), ": job ", job.number, " was done by an earlier run"));
-    remove({.name = job.name, .number = job.number, .id = job.id});
-  }
-  if (!recovery.remove.empty()) jobs_->sync();
-  record_.range = own_range_;
-  if (record_.job && record_.job->done) record_.job.reset();
+  const std::string queue = cat(" -q ", printable(shell_quote(settings_.queue_dir)));
+  throw RunFailure(
+      FailureKind::job_failed,
+      cat(row.count, row.count == 1 ? " job was" : " jobs in a row were",
+          " moved to the quarantine, the first was job ", row.first, " (",
+          printable(row.first_file), "); the queue stops here: `penstock quarantine-show", queue,
+          " ", row.first, "` says why, `penstock quarantine-release", queue,
+          " --all --set-next` puts them back, `penstock quarantine-drop", queue,
+          " --all` gives them up"));
+}
 
-  std::vector<ScannedJob> left;
-  left.reserve(recovery.report.size());
-  for (const spool::OldJob& job : recovery.report)
-    left.push_back({.name = job.name, .number = job.number, .id = job.id});
-  if (left.empty()) return;
-  if (settings_.remove_old) {
-    for (const ScannedJob& job : left) {
-      Log::info(cat("removed ", title(job), ", which is older than the next number ", next_));
-      remove(job);
-    }
-  } else {
-    Log::info(cat(left.size(), left.size() == 1 ? " file is" : " files are",
-                  " older than the next number ", next_, " and will never run: ", listed(left),
-                  " (--remove-old removes them)"));
-  }
+// A run that comes before the next attempt at a failed job is due leaves it alone.
+bool Drain::must_wait(const ScannedJob& job) {
+  if (!settings_.retry_delay) return false;
+  const spool::Attempt attempt = spool::next_attempt(last_record_, job.number, job.name, job.id);
+  if (attempt.number == 1 || last_record_->job->failed_at == Timestamp{}) return false;
+  spool::JobInFlight& last = *last_record_->job;
+  const Timestamp now = Timestamp::now();
+  // The clock was set back since: from now on at most, or it would wait for the clock.
+  last.failed_at = std::min(last.failed_at, now);
+  const Timestamp due = next_attempt_due(*settings_.retry_delay, last.attempt, last.failed_at);
+  if (due <= now) return false;
+  std::string_view how = last.end;
+  if (how.starts_with("failed: ")) how.remove_prefix(std::string_view("failed: ").size());
+  Log::info(cat(title_of(job), " failed at ", clock_text(last.failed_at, now), " (attempt ",
+                last.attempt, how.empty() ? "" : cat(": ", printable(how)),
+                "); the next attempt is due at ", clock_text(due, now)));
+  record_.job = last;
+  record_.job->is_next = sequence_.has_value();
+  end_.delayed = true;
+  return true;
 }
 
 // The job whose turn it is; nothing when there is none (any more).
@@ -196,6 +195,10 @@ std::optional<spool::Turn> Drain::next_turn() {
                      cat(turn.conflict_sentence(), " from ", printable(queue_.jobs_path())));
   }
   if (!turn.job) return std::nullopt;
+  // A copy that came after an attempt does not make it the first one again.
+  if (last_record_ && last_record_->job) {
+    turn.prefer(last_record_->job->file, last_record_->job->inode);
+  }
   return turn;
 }
 
@@ -210,10 +213,10 @@ void Drain::run_and_commit(const spool::Turn& turn) {
   }
   if (!opened) {
     // The scan saw another file there (D10): what is there now is looked at afresh.
-    Log::info(cat(title(job), " ", reason, "; looking again"));
+    Log::info(cat(title_of(job), " ", reason, "; looking again"));
     if (++changed_in_a_row_ > kMostChanges) {
       throw RunFailure(FailureKind::bad_data,
-                       cat(title(job), " changes each time it is looked at"));
+                       cat(title_of(job), " changes each time it is looked at"));
     }
     set_.remove(job.name);
     if (sequence_ && settings_.rescan) scan();
@@ -228,12 +231,12 @@ void Drain::run_and_commit(const spool::Turn& turn) {
       throw RunFailure(FailureKind::unavailable, error.message());
     }
   }
-  begin_job(job);
+  const spool::Attempt attempt = begin_job(job);
   ++end_.done;
   const JobEnd end = run_job(context(),
                              {.queue = queue_,
                               .job = job,
-                              .attempt = record_.job->attempt,
+                              .attempt = attempt,
                               .started =
                                   [&] {
                                     if (const auto after = job_after(job))
@@ -241,19 +244,26 @@ void Drain::run_and_commit(const spool::Turn& turn) {
                                   }},
                              *opened);
   if (opened->upstream) scanner_->retire(std::move(opened->upstream));
+  record_.job->end = end.how;
+  if (end.kind == JobEnd::Kind::failed) record_.job->failed_at = Timestamp::now();
   switch (end.kind) {
     case JobEnd::Kind::success:
+      stalled_in_a_row_ = 0;
+      // What runs nothing proves nothing about those behind it.
+      if (opened->metadata.kind == packet::Kind::command) record_.row = {};
       commit_done(turn);
       return;
     case JobEnd::Kind::failed:
+      if (runs_again(turn, end)) return;
       commit_failed(turn, end);
       return;
     case JobEnd::Kind::interrupted:
-      if (end.stuck) Log::error(cat(title(job), ": ", *end.stuck));
+      if (end.stuck) Log::error(cat(title_of(job), ": ", *end.stuck));
+      cut_short_ = title_of(job);
       return;  // the record keeps it, and its attempts
     case JobEnd::Kind::fatal:
-      if (end.stuck) Log::error(cat(title(job), ": ", *end.stuck));
-      throw RunFailure(FailureKind::unavailable, cat(title(job), ": ", end.sentence));
+      if (end.stuck) Log::error(cat(title_of(job), ": ", *end.stuck));
+      throw RunFailure(FailureKind::unavailable, cat(title_of(job), ": ", end.sentence));
   }
 }
 
@@ -261,20 +271,34 @@ void Drain::commit_done(const spool::Turn& turn) {
   try {
     advance_past(*turn.job, settings_.never_delete ? FileAfter::stays : FileAfter::goes);
   } catch (const Error& error) {
-    throw RunFailure(FailureKind::io,
-                     cat(title(*turn.job), " succeeded, but that could not be stored, and it will ",
-                         "run again: ", error.message()));
+    throw RunFailure(FailureKind::io, cat(title_of(*turn.job),
+                                          " succeeded, but that could not be stored, and it will ",
+                                          "run again: ", error.message()));
   }
   if (!settings_.never_delete) remove_all(turn);
   set_.remove(turn.job->name);
 }
 
+// Under --on-stall retry: at once, as its next attempt, unless it may have been applied.
+bool Drain::runs_again(const spool::Turn& turn, const JobEnd& end) {
+  if (!end.try_again || end.stuck || end.may_have_been_applied ||
+      ++stalled_in_a_row_ > kMostStallRetries) {
+    stalled_in_a_row_ = 0;
+    return false;
+  }
+  Log::warn(cat(title_of(*turn.job), " was ended: ", end.sentence, "; running it again"));
+  last_record_ = record_;
+  last_record_->job->failed_at = {};  // at once, whatever --retry-delay says
+  --end_.done;
+  if (!sequence_) by_time_.push_back(*turn.job);
+  return true;
+}
+
 void Drain::commit_failed(const spool::Turn& turn, const JobEnd& end) {
   const ScannedJob& job = *turn.job;
-  std::string line = cat(title(job), " failed: ", end.sentence);
+  std::string line = cat(title_of(job), " failed: ", end.sentence);
   if (end.may_have_been_applied) {
-    line +=
-        cat("; job ", job.number, ": the command exited 0 before that; it may have been applied");
+    line += "; the command had said success before that, so the job may have been applied";
   }
   if (end.stuck) throw RunFailure(FailureKind::job_failed, cat(line, "; ", *end.stuck));
 
@@ -282,10 +306,17 @@ void Drain::commit_failed(const spool::Turn& turn, const JobEnd& end) {
   const uint32_t attempt = record_.job->attempt;
   if (policy == OnError::quarantine && attempt < settings_.max_attempts) policy = OnError::retry;
   switch (policy) {
-    case OnError::retry:
-      throw RunFailure(
-          FailureKind::job_failed,
-          cat(line, "; it stays and blocks the queue until it succeeds (attempt ", attempt, ")"));
+    case OnError::retry: {
+      std::string next;
+      if (settings_.retry_delay) {
+        const Timestamp failed = record_.job->failed_at;
+        next = cat("; the next one is due at ",
+                   clock_text(next_attempt_due(*settings_.retry_delay, attempt, failed), failed));
+      }
+      throw RunFailure(end.bad_data ? FailureKind::bad_data : FailureKind::job_failed,
+                       cat(line, "; it stays and blocks the queue until it succeeds (attempt ",
+                           attempt, next, ")"));
+    }
     case OnError::remove:
       Log::error(cat(line, settings_.never_delete ? "; passed over" : "; removed",
                      " (--on-error Delete)"));
@@ -298,13 +329,18 @@ void Drain::commit_failed(const spool::Turn& turn, const JobEnd& end) {
       break;
     case OnError::quarantine: {
       const std::string report =
-          cat("job: ", job.number, "\nfile: ", printable(job.name),
-              "\ntime: ", rfc3339_local(Timestamp::now()), "\nattempts: ", attempt, "\n",
-              end.may_have_been_applied ? "may have been applied: yes\n" : "", end.report);
+          spool::encode(spool::QuarantineReport{.number = job.number,
+                                                .file = printable(job.name),
+                                                .time = rfc3339_local(record_.job->failed_at),
+                                                .attempts = attempt,
+                                                .may_have_been_applied = end.may_have_been_applied,
+                                                .reason = end.sentence,
+                                                .text = end.report});
       const std::string place = spool::quarantine(queue_, job.name, job.id, report);
       Log::error(cat(line, "; moved to ", printable(queue_.private_path()), "/quarantine/",
                      printable(place)));
-      advance_past(job, FileAfter::goes);
+      record_.row.add(job.number, job.name);
+      advance_past(job, FileAfter::goes, spool::Durable::yes);
       remove_all(turn);
       break;
     }
@@ -316,34 +352,24 @@ void Drain::check_before_running(const ScannedJob& job) {
   if (sequence_) {
     if (job.number == UINT64_MAX) {
       throw RunFailure(FailureKind::bad_data,
-                       cat(title(job), " has the last number there is: nothing can follow it"));
+                       cat(title_of(job), " has the last number there is: nothing can follow it"));
     }
     sequence_->check_writable();
   }
   const bool removes = !settings_.never_delete && settings_.on_error != OnError::leave;
-  if (removes) jobs_->check_removable(job.name);
-}
-
-void Drain::begin_job(const ScannedJob& job) {
-  tried_any_ = true;
-  record_.job = spool::JobInFlight{
-      .number = job.number,
-      .file = job.name,
-      .inode = job.id.inode,
-      .attempt = spool::next_attempt(last_record_, job.number, job.name, job.id)};
-  write_record(record_is_durable_ ? spool::Durable::no : spool::Durable::yes);
-}
-
-void Drain::write_record(spool::Durable durable) {
-  spool::write_run_record(lock_->fd(), record_, durable);
-  if (durable == spool::Durable::yes) record_is_durable_ = true;
+  if (!removes) return;
+  try {
+    jobs_->check_removable(job.name);
+  } catch (const Error& error) {
+    throw Error(cat(title_of(job), " is not run: ", error.message()), error.code());
+  }
 }
 
 // From here on the job is over: nextseq is the commit.
-void Drain::advance_past(const ScannedJob& job, FileAfter file) {
+void Drain::advance_past(const ScannedJob& job, FileAfter file, spool::Durable record) {
   if (file == FileAfter::goes) {
     record_.job->done = true;
-    write_record(spool::Durable::no);
+    write_record(record);
   }
   if (!sequence_) return;
   sequence_->write(job.number + 1);
@@ -357,17 +383,20 @@ void Drain::remove(const ScannedJob& job) {
       removed_any_ = true;
       return;
     case spool::JobDirectory::Removal::vanished:
-      Log::debug(cat(title(job), " was removed by somebody else"));
+      Log::debug(cat(title_of(job), " was removed by somebody else"));
       return;
     case spool::JobDirectory::Removal::changed:
-      Log::warn(cat(title(job), " was replaced while it ran; the new file stays"));
+      Log::warn(cat(title_of(job), " was replaced while it ran; the new file stays"));
       return;
   }
 }
 
 void Drain::remove_all(const spool::Turn& turn) {
   remove(*turn.job);
-  for (const ScannedJob& copy : turn.copies) remove(copy);
+  for (const ScannedJob& copy : turn.copies) {
+    Log::debug(cat("removing ", printable(copy.name), ", a copy of ", title_of(*turn.job)));
+    remove(copy);
+  }
 }
 
 std::optional<ScannedJob> Drain::job_after(const ScannedJob& job) const {
@@ -381,43 +410,29 @@ std::optional<ScannedJob> Drain::job_after(const ScannedJob& job) const {
 }
 
 void Drain::tell_what_waits() {
-  if (interruption_->has_come()) return;
+  if (const auto signal = interruption_->signal()) {
+    tell_interruption(*signal);
+    return;
+  }
   const bool stopped = settings_.max_jobs && end_.done >= *settings_.max_jobs;
   const auto gap = sequence_ && !stopped ? set_.gap(next_) : std::nullopt;
   end_.gap = gap.has_value();
   if (!gap) {
-    if (end_.skipped > 0) Log::info(cat(skipped_files(end_.skipped), " and left alone"));
+    if (end_.skipped > 0)
+      Log::info(cat(skipped_files(end_.skipped), end_.skipped == 1 ? " and was" : " and were",
+                    " left alone"));
     return;
   }
-  std::string line = gap->sentence();
+  std::string line = cat(gap->sentence(), "; ", advice_on(*gap, settings_));
   if (end_.skipped > 0)
     line += cat("; ", skipped_files(end_.skipped), ", and job ", next_, " may be among them");
   Log::info(line);
 }
 
-// The run ended well: nothing is left to be told, unless it did not come to the job that an earlier
-// one has tried.
-void Drain::end_record() {
-  if (removed_any_) jobs_->sync();
-  const bool another_is_due = !tried_any_ && record_.job && !record_.job->done &&
-                              (!sequence_ || record_.job->number >= next_);
-  if (another_is_due) {
-    keep_record();
-  } else {
-    spool::clear_run_record(lock_->fd());
-  }
-}
-
-// The run did not: what was in flight, and how often it was tried, stays on record.
-void Drain::keep_record() noexcept {
-  try {
-    if (removed_any_) jobs_->sync();
-    if (engine_.keeper.is_left_behind()) return;  // it holds the lock, and the record says for whom
-    record_.ended = true;
-    write_record(spool::Durable::no);
-  } catch (const Error& error) {
-    Log::warn(error.message());  // the failure that brought us here is the one to report
-  }
+void Drain::tell_interruption(int signal) const {
+  Log::error(
+      cat("ended by ", sys::signal_name(signal), "; ",
+          cut_short_ ? cat(*cut_short_, " was running and will run again") : "no job was running"));
 }
 
 }  // namespace penstock::work

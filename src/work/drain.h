@@ -14,6 +14,7 @@
 #include "spool/run_record.h"
 #include "spool/sequence_file.h"
 #include "work/job_run.h"
+#include "work/retry_delay.h"
 #include "work/run_failure.h"
 #include "work/scanner.h"
 
@@ -30,7 +31,9 @@ struct DrainSettings {
   spool::OnError on_error = spool::OnError::retry;
   bool never_delete = false;
   std::optional<uint64_t> max_jobs;
-  uint64_t max_attempts = 1;  // with quarantine: before the job is moved aside
+  uint64_t max_attempts = 1;      // with quarantine: before the job is moved aside
+  uint64_t quarantine_limit = 3;  // with quarantine: so many in a row end it; 0 is no limit
+  std::optional<RetryDelay> retry_delay;
   bool rescan = true;
   bool remove_old = false;
   std::chrono::seconds lock_wait{0};
@@ -38,11 +41,15 @@ struct DrainSettings {
 
 // How a run ended that did not fail.
 struct DrainEnd {
-  uint64_t done = 0;   // jobs attempted
-  bool gap = false;    // later jobs wait for a number that is missing
-  size_t skipped = 0;  // files without a readable header
+  uint64_t done = 0;     // jobs attempted
+  bool gap = false;      // later jobs wait for a number that is missing
+  bool delayed = false;  // the next one has failed, and its next attempt is not due yet
+  size_t skipped = 0;    // files without a readable header
   std::optional<int> interrupted_by;
 };
+
+// "job 7 (fspl-x.fspl)"
+std::string title_of(const spool::ScannedJob& job);
 
 class Drain {
  public:
@@ -56,23 +63,34 @@ class Drain {
  private:
   // The story, in order.
   void lock_queue();
+  uint64_t read_number();
+  void confirm_repair();
   void drain();
   void scan();
   void recover();
+  void stop_after_a_row() const;
   std::optional<spool::Turn> next_turn();
+  bool must_wait(const spool::ScannedJob& job);
   void run_and_commit(const spool::Turn& turn);
   void commit_done(const spool::Turn& turn);
   void commit_failed(const spool::Turn& turn, const JobEnd& end);
+  bool runs_again(const spool::Turn& turn, const JobEnd& end);
   void tell_what_waits();
+  void tell_interruption(int signal) const;
 
   void begin_record();
+  void settle_record();
+  void pass_over_quarantined();
   void end_record();
   void keep_record() noexcept;
-  void begin_job(const spool::ScannedJob& job);
+  void forget_what_is_gone();
+  spool::Attempt begin_job(const spool::ScannedJob& job);
   void write_record(spool::Durable durable);
+  spool::QueueState queue_state() const;
   void check_before_running(const spool::ScannedJob& job);
   enum class FileAfter { goes, stays };
-  void advance_past(const spool::ScannedJob& job, FileAfter file);
+  void advance_past(const spool::ScannedJob& job, FileAfter file,
+                    spool::Durable record = spool::Durable::no);
   void remove(const spool::ScannedJob& job);
   void remove_all(const spool::Turn& turn);
   std::optional<spool::ScannedJob> job_after(const spool::ScannedJob& job) const;
@@ -85,9 +103,11 @@ class Drain {
   std::optional<spool::SequenceLock> lock_;
   std::optional<spool::SequenceFile> sequence_;  // Sequence order only
   uint64_t next_ = 0;
+  std::optional<uint64_t> repaired_;  // what a damaged nextseq said, as far as the record knows
   std::optional<spool::RunRecord> last_record_;
   spool::RunRecord record_;
-  spool::RecoveryRange own_range_;
+  spool::RunRecord own_record_;      // without what earlier runs have left
+  bool has_older_business_ = false;  // the range on record is an earlier run's
   bool record_is_durable_ = false;
   bool tried_any_ = false;
   std::optional<spool::JobDirectory> jobs_;
@@ -96,7 +116,9 @@ class Drain {
   bool timestamps_listed_ = false;
   bool removed_any_ = false;
   bool command_checked_ = false;
+  int stalled_in_a_row_ = 0;
   int changed_in_a_row_ = 0;
+  std::optional<std::string> cut_short_;  // the job that was in flight when a signal came
   DrainEnd end_;
 
   pipeline::Engine engine_;

@@ -1,17 +1,17 @@
 #include "work/job_command.h"
 
-#include <sys/stat.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <system_error>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "sys/program.h"
 
 namespace penstock::work {
 
@@ -19,11 +19,11 @@ namespace {
 
 // Variables that tell a command about its job: whatever stood in them before is not about this one.
 bool is_job_variable(std::string_view variable) {
-  static constexpr std::array<std::string_view, 6> kPrefixes = {
-      "FSPL_SEQ=", "FSPL_CTIME_", "FSPL_JOB_", "FSPL_PARAM_", "FSPL_SET_", "PENSTOCK_ATTEMPT="};
-  return std::ranges::any_of(
-             kPrefixes, [&](std::string_view prefix) { return variable.starts_with(prefix); }) ||
-         variable.starts_with("PENSTOCK_JOB=");
+  static constexpr std::array<std::string_view, 8> kPrefixes = {
+      "FSPL_SEQ=", "FSPL_CTIME_",       "FSPL_JOB_",          "FSPL_PARAM_",
+      "FSPL_SET_", "PENSTOCK_ATTEMPT=", "PENSTOCK_PREVIOUS=", "PENSTOCK_JOB="};
+  return std::ranges::any_of(kPrefixes,
+                             [&](std::string_view prefix) { return variable.starts_with(prefix); });
 }
 
 bool kernel_has_pipe_bug() {
@@ -70,9 +70,10 @@ std::optional<std::string> unusable_packet(const packet::Metadata& metadata) {
 
 std::vector<std::string> command_environment(const std::vector<std::string>& inherited,
                                              const std::vector<packet::Variable>& job,
-                                             uint32_t attempt, const std::string& label) {
+                                             const spool::Attempt& attempt,
+                                             const std::string& label) {
   std::vector<std::string> environment;
-  environment.reserve(inherited.size() + job.size() + 3);
+  environment.reserve(inherited.size() + job.size() + 4);
   for (const std::string& variable : inherited) {
     if (is_job_variable(variable)) continue;
     if (kernel_has_pipe_bug() && variable.starts_with("ZFS_SET_PIPE_MAX=")) continue;
@@ -88,7 +89,8 @@ std::vector<std::string> command_environment(const std::vector<std::string>& inh
       environment[place->second] = std::move(text);
     }
   }
-  environment.push_back(cat("PENSTOCK_ATTEMPT=", attempt));
+  environment.push_back(cat("PENSTOCK_ATTEMPT=", attempt.number));
+  if (!attempt.previous.empty()) environment.push_back(cat("PENSTOCK_PREVIOUS=", attempt.previous));
   environment.push_back(cat("PENSTOCK_JOB=", label));
   if (kernel_has_pipe_bug()) environment.emplace_back("ZFS_NO_PIPE_MAX=1");
   return environment;
@@ -104,29 +106,14 @@ std::vector<std::string> command_arguments(const CommandLine& line,
 }
 
 void check_command(const std::string& program) {
-  auto runnable = [](const std::string& path) {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) != 0) return errno;
-    if (!S_ISREG(status.st_mode)) return EACCES;
-    return ::access(path.c_str(), X_OK) == 0 ? 0 : errno;
-  };
-  int reason = ENOENT;
-  if (program.find('/') != std::string::npos) {
-    reason = runnable(program);
-  } else {
-    const char* variable = ::getenv("PATH");
-    std::string_view path = variable != nullptr ? variable : "";
-    for (;;) {
-      const size_t colon = path.find(':');
-      const std::string_view directory = path.substr(0, colon);
-      const int found = runnable(directory.empty() ? program : cat(directory, "/", program));
-      if (found == 0) return;
-      if (found != ENOENT && found != ENOTDIR) reason = found;
-      if (colon == std::string_view::npos) break;
-      path.remove_prefix(colon + 1);
-    }
+  const char* variable = ::getenv("PATH");
+  const std::string_view path = variable != nullptr ? variable : "";
+  const sys::FoundProgram found = sys::find_program(program, path);
+  if (found.error != 0 || sys::bad_interpreter(found.path)) {
+    const int reason = found.error != 0 ? found.error : ENOENT;
+    throw Error(sys::exec_failure(program, path, reason),
+                std::error_code(reason, std::generic_category()));
   }
-  if (reason != 0) throw Error::from_errno(cat("start ", printable(program)), reason);
 }
 
 bool has_pipe_bug(std::string_view release) {

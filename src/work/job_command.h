@@ -9,6 +9,7 @@
 #include "packet/job_environment.h"
 #include "packet/metadata.h"
 #include "pipeline/run.h"
+#include "spool/run_record.h"
 
 namespace penstock::work {
 
@@ -23,11 +24,12 @@ struct CommandLine {
 std::optional<std::string> unusable_packet(const packet::Metadata& metadata);
 
 // Everything inherited less what an earlier job may have left (D24), overlaid with the job's
-// variables; of a name given twice the last counts. `attempt` becomes PENSTOCK_ATTEMPT, `label`
-// PENSTOCK_JOB.
+// variables; of a name given twice the last counts. `attempt` becomes PENSTOCK_ATTEMPT and
+// PENSTOCK_PREVIOUS, `label` PENSTOCK_JOB.
 std::vector<std::string> command_environment(const std::vector<std::string>& inherited,
                                              const std::vector<packet::Variable>& job,
-                                             uint32_t attempt, const std::string& label);
+                                             const spool::Attempt& attempt,
+                                             const std::string& label);
 
 // COMMAND, its parameters and, where allowed, the job's.
 std::vector<std::string> command_arguments(const CommandLine& line,

@@ -18,12 +18,15 @@ bool has(const Strings& environment, const std::string& variable) {
 TEST(CommandEnvironment, ClearsWhatAnEarlierJobHasLeft) {
   const Strings environment = command_environment(
       {"PATH=/bin", "FSPL_SEQ=1", "FSPL_PARAM_7=x", "FSPL_SET_A=x", "FSPL_JOB_FILENAME=x",
-       "FSPL_CTIME_SECS=1", "FSPL_OTHER=kept", "PENSTOCK_ATTEMPT=9", "PENSTOCK_JOB=9"},
-      {{.name = "FSPL_SEQ", .value = "2"}}, 3, "q#2");
+       "FSPL_CTIME_SECS=1", "FSPL_OTHER=kept", "PENSTOCK_ATTEMPT=9", "PENSTOCK_JOB=9",
+       "PENSTOCK_PREVIOUS=x"},
+      {{.name = "FSPL_SEQ", .value = "2"}}, {.number = 3, .previous = "failed: exit 3"}, "q#2");
   EXPECT_TRUE(has(environment, "PATH=/bin"));
   EXPECT_TRUE(has(environment, "FSPL_OTHER=kept"));
   EXPECT_TRUE(has(environment, "FSPL_SEQ=2"));
   EXPECT_TRUE(has(environment, "PENSTOCK_ATTEMPT=3"));
+  EXPECT_TRUE(has(environment, "PENSTOCK_PREVIOUS=failed: exit 3"));
+  EXPECT_FALSE(has(environment, "PENSTOCK_PREVIOUS=x"));
   EXPECT_TRUE(has(environment, "PENSTOCK_JOB=q#2"));
   EXPECT_EQ(std::ranges::count_if(environment,
                                   [](const std::string& variable) {
@@ -37,7 +40,7 @@ TEST(CommandEnvironment, ClearsWhatAnEarlierJobHasLeft) {
 
 TEST(CommandEnvironment, LetsTheLastOfANameCount) {
   const Strings environment = command_environment(
-      {}, {{.name = "FSPL_SET_A", .value = "1"}, {.name = "FSPL_SET_A", .value = "2"}}, 1, "x");
+      {}, {{.name = "FSPL_SET_A", .value = "1"}, {.name = "FSPL_SET_A", .value = "2"}}, {}, "x");
   EXPECT_FALSE(has(environment, "FSPL_SET_A=1"));
   EXPECT_TRUE(has(environment, "FSPL_SET_A=2"));
 }

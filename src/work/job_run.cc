@@ -78,43 +78,86 @@ std::string words_of(const Outcome& outcome) {
   return {};
 }
 
+// The words are promised in penstock(1).
+std::string how_it_ended(const Outcome& outcome) {
+  switch (outcome.kind) {
+    case Outcome::Kind::success:
+      return "";
+    case Outcome::Kind::command_failed:
+      if (!outcome.command) return "failed: killed";
+      return outcome.command->was_killed()
+                 ? cat("failed: killed by ", sys::signal_name(outcome.command->signal()))
+                 : cat("failed: exit ", outcome.command->code());
+    case Outcome::Kind::upstream_failed:
+      return "failed: decoder";
+    case Outcome::Kind::payload_failed:
+      return "failed: payload";
+    case Outcome::Kind::seal_broken:
+      return "failed: seal";
+    case Outcome::Kind::timed_out:
+      return "failed: timeout";
+    case Outcome::Kind::stalled:
+    case Outcome::Kind::stalled_try_again:
+      return "failed: stalled";
+    case Outcome::Kind::cannot_start_command:
+    case Outcome::Kind::cannot_start_decoder:
+    case Outcome::Kind::means_missing:
+      return "failed: not started";
+    case Outcome::Kind::interrupted:
+    case Outcome::Kind::keeper_died:
+      break;
+  }
+  return std::string(spool::kInterrupted);
+}
+
 std::string report_of(const Outcome& outcome) {
-  std::string text = cat("reason: ", outcome.sentence, words_of(outcome), "\n");
+  std::string text;
   for (const pipeline::Stages::Stage& stage : outcome.stages) {
     text += cat("stage: ", printable(shell_join(stage.spec.argv)), ": ",
                 stage.status ? stage.status->sentence() : "was not seen to end", "\n");
   }
   text += cat("bytes fed to the command: ", outcome.bytes, "\n");
-  if (!outcome.command_stderr.empty()) {
-    text += cat("the end of the command's stderr:\n", outcome.command_stderr);
+  for (const std::string& sentence : outcome.stalls) text += cat("stall: ", sentence, "\n");
+  const auto add_end_of = [&text](std::string_view whose, const std::string& said) {
+    if (said.empty()) return;
+    text += cat("the end of the ", whose, " stderr:\n", said);
     if (!text.ends_with('\n')) text += '\n';
-  }
+  };
+  add_end_of("decoder's", outcome.decoder_stderr);
+  add_end_of("command's", outcome.command_stderr);
   return text;
 }
 
-JobEnd end_of(const Outcome& outcome, const JobSettings& settings) {
+JobEnd end_of(const Outcome& outcome, const std::string& title) {
   JobEnd end{.sentence = outcome.sentence + words_of(outcome),
+             .how = how_it_ended(outcome),
              .may_have_been_applied = outcome.may_have_been_applied,
              .stuck = outcome.stuck,
              .report = report_of(outcome)};
   switch (outcome.kind) {
     case Outcome::Kind::success:
       end.kind = JobEnd::Kind::success;
+      if (outcome.command && !outcome.command->success()) {
+        Log::info(cat(title, ": the command exited ", outcome.command->code(),
+                      ", so the job was done before"));
+      }
       break;
     case Outcome::Kind::command_failed:
       end.kind = JobEnd::Kind::failed;
-      if (settings.already_done_status &&
-          outcome.command->exited_with(*settings.already_done_status)) {
-        end.kind = JobEnd::Kind::success;
-        Log::info(
-            cat("the command exited ", *settings.already_done_status, ": already done before"));
-      }
+      break;
+    case Outcome::Kind::seal_broken:
+      end.kind = JobEnd::Kind::failed;
+      end.bad_data = true;
       break;
     case Outcome::Kind::upstream_failed:
     case Outcome::Kind::payload_failed:
     case Outcome::Kind::timed_out:
     case Outcome::Kind::stalled:
       end.kind = JobEnd::Kind::failed;
+      break;
+    case Outcome::Kind::stalled_try_again:
+      end.kind = JobEnd::Kind::failed;
+      end.try_again = true;
       break;
     case Outcome::Kind::interrupted:
       end.kind = JobEnd::Kind::interrupted;
@@ -126,10 +169,17 @@ JobEnd end_of(const Outcome& outcome, const JobSettings& settings) {
       break;
     case Outcome::Kind::cannot_start_decoder:
     case Outcome::Kind::keeper_died:
+    case Outcome::Kind::means_missing:
       end.kind = JobEnd::Kind::fatal;
       break;
   }
   return end;
+}
+
+// A check that could not be run (126 and 127 are a shell's words for that) or was killed has not
+// said "not applied".
+bool gave_no_answer(const sys::ExitStatus& check) {
+  return check.was_killed() || check.exited_with(126) || check.exited_with(127);
 }
 
 // NOP and Fail, and packets that no command can be given; nothing if it is to be run.
@@ -137,30 +187,62 @@ std::optional<JobEnd> end_without_running(const packet::Metadata& metadata) {
   if (metadata.kind == packet::Kind::nop) return JobEnd{};
   if (metadata.kind == packet::Kind::fail) {
     return JobEnd{.kind = JobEnd::Kind::failed,
-                  .sentence = "it is a job that always fails (prepare-fail)"};
+                  .sentence = "it is a job that always fails (prepare-fail)",
+                  .how = "failed: not run"};
   }
   if (const auto reason = unusable_packet(metadata)) {
-    return JobEnd{.kind = JobEnd::Kind::failed, .sentence = *reason};
+    return JobEnd{.kind = JobEnd::Kind::failed, .sentence = *reason, .how = "failed: not run"};
   }
   return std::nullopt;
 }
 
-// A NOP behind a decoder is done only if the decoder says so after its last byte, as every job: a
-// damaged or forged one would make the queue pass over the job whose number it carries.
-JobEnd judge_decoder(const JobContext& context, std::unique_ptr<pipeline::Upstream> upstream,
-                     const QueueJob& job) {
+// What can be told before the payload is looked at.
+std::optional<JobEnd> refuse(const JobContext& context, const packet::Metadata& metadata) {
+  if (!metadata.seal) {
+    if (!context.settings.require_seal) return std::nullopt;
+    return JobEnd{.kind = JobEnd::Kind::failed,
+                  .sentence = "it is not sealed, which --require-seal asks for",
+                  .how = "failed: not run",
+                  .bad_data = true};
+  }
+  const pipeline::Options& options = context.options;
+  const bool has_command = metadata.kind == packet::Kind::command;
+  if (has_command && options.stdin_kind == pipeline::StdinKind::file && !options.verify_before) {
+    return JobEnd{.kind = JobEnd::Kind::failed,
+                  .sentence =
+                      "it is sealed, and --stdin file would hand over bytes that nobody "
+                      "has checked; add --verify before",
+                  .how = "failed: not run"};
+  }
+  return std::nullopt;
+}
+
+// A NOP is done only if its decoder says so after its last byte, and its seal is good, as every
+// job: a damaged or forged one would make the queue pass over the job whose number it carries.
+JobEnd judge_nop(const JobContext& context, pipeline::Run::Config config) {
   pipeline::Options options = context.options;
   options.verify_before = false;
   options.close_on_early_end = false;
-  pipeline::Run::Config config{.payload = std::move(upstream),
-                               .queue = job.queue.dir(),
-                               .job = cat(job.job.number, " ", job.job.name)};
+  options.stdin_kind = pipeline::StdinKind::pipe;
+  const std::string title = cat("job ", config.job);
   config.command.spec.argv = {"/bin/sh", "-c", ":"};
   config.command.env = context.engine.environment;
   pipeline::Run run(context.engine, options, std::move(config));
-  JobEnd end = end_of(wait_for(context, run, cat("job ", job.job.number)), {});
+  JobEnd end = end_of(wait_for(context, run, title), "");
   end.may_have_been_applied = false;  // there was nothing to apply
   return end;
+}
+
+void set_payload(pipeline::Run::Config& config, const QueueJob& job, Scanner::Opened& opened) {
+  config.seal = opened.metadata.seal;
+  if (opened.upstream) {
+    config.payload = std::move(opened.upstream);
+  } else {
+    config.payload = pipeline::FilePayload{.fd = std::move(opened.file.fd),
+                                           .offset = opened.payload_offset,
+                                           .size = opened.file.id.size - opened.payload_offset,
+                                           .name = job.job.name};
+  }
 }
 
 }  // namespace
@@ -168,56 +250,61 @@ JobEnd judge_decoder(const JobContext& context, std::unique_ptr<pipeline::Upstre
 JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened& opened) {
   const packet::JobFile place{.file_name = job.job.name, .queue_dir = job.queue.dir()};
   const std::string label = cat(printable(job.queue.dir()), "#", job.job.number);
+  const std::string title = cat("job ", job.job.number, " (", printable(job.job.name), ")");
   sys::UniqueFd output;
   if (context.settings.save_output) {
     try {
-      output = open_output(job.queue.job_path(job.job.name) + ".out", job.attempt);
+      output = open_output(job.queue.job_path(job.job.name) + ".out", job.attempt.number);
     } catch (const Error& error) {
-      throw RunFailure(FailureKind::io, cat("job ", job.job.number, " (", printable(job.job.name),
-                                            "): ", error.message()));
+      throw RunFailure(FailureKind::io, cat(title, ": ", error.message()));
     }
   }
-  if (auto end = end_without_running(opened.metadata)) {
-    const bool can_be_judged = opened.upstream && !context.settings.ignore_payload;
-    if (end->kind != JobEnd::Kind::success || !can_be_judged) return *end;
-    return judge_decoder(context, std::move(opened.upstream), job);
-  }
-  if (!opened.metadata.params.empty() && !context.settings.command.allow_job_params) {
-    Log::debug(cat("job ", job.job.number, " (", printable(job.job.name),
-                   "): its parameters are not passed on (see --allow-job-params)"));
-  }
-
+  if (auto end = refuse(context, opened.metadata)) return *end;
   pipeline::Run::Config config{.queue = job.queue.dir(),
                                .job = cat(job.job.number, " ", job.job.name)};
+  if (auto end = end_without_running(opened.metadata)) {
+    const bool can_be_judged =
+        (opened.upstream || opened.metadata.seal) && !context.settings.ignore_payload;
+    if (end->kind != JobEnd::Kind::success || !can_be_judged) return *end;
+    set_payload(config, job, opened);
+    return judge_nop(context, std::move(config));
+  }
+  if (!opened.metadata.params.empty() && !context.settings.command.allow_job_params) {
+    Log::debug(cat(title, ": its parameters are not passed on (see --allow-job-params)"));
+  }
+
   config.command.spec.argv = command_arguments(context.settings.command, opened.metadata);
   config.command.env =
       command_environment(context.engine.environment,
                           packet::job_environment(opened.metadata, place), job.attempt, label);
-  if (context.settings.idempotent_check && job.attempt > 1) {
+  if (context.settings.idempotent_check && job.attempt.number > 1) {
     const sys::ExitStatus check =
         run_helper(context, *context.settings.idempotent_check, config.command.env);
-    if (context.interruption.has_come()) return {.kind = JobEnd::Kind::interrupted};
+    if (context.interruption.has_come()) {
+      return {.kind = JobEnd::Kind::interrupted, .how = std::string(spool::kInterrupted)};
+    }
     if (check.success()) {
-      Log::info(
-          cat("job ", job.job.number, ": already applied, as the check says; it is not run again"));
+      Log::info(cat(title, ": already applied, as the check says; it is not run again"));
       return {};
+    }
+    if (gave_no_answer(check)) {
+      return {.kind = JobEnd::Kind::fatal,
+              .sentence = cat("it was tried before, and whether it was applied nobody knows: the ",
+                              "check (--idempotent-check) ", check.sentence()),
+              .how = job.attempt.previous};
     }
   }
   if (output) {
     config.command.fds = {{STDOUT_FILENO, output.get()}, {STDERR_FILENO, output.get()}};
   }
+  config.command_ok = context.settings.already_done_status;
   config.spool_dir = job.queue.jobs_path();
   config.spool_at_least = job.job.id.size;
   if (context.settings.ignore_payload) {
     config.payload = pipeline::NoPayload{};
     if (opened.upstream) opened.upstream->retire();
-  } else if (opened.upstream) {
-    config.payload = std::move(opened.upstream);
   } else {
-    config.payload = pipeline::FilePayload{.fd = std::move(opened.file.fd),
-                                           .offset = opened.payload_offset,
-                                           .size = opened.file.id.size - opened.payload_offset,
-                                           .name = job.job.name};
+    set_payload(config, job, opened);
   }
   pipeline::Run run(context.engine, context.options, std::move(config));
   if (job.started) job.started();
@@ -226,16 +313,23 @@ JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened& 
     context.engine.loop.run_until(
         [&] { return opened.upstream->is_gone() || opened.upstream->processes().keeper_died(); });
   }
-  return end_of(outcome, context.settings);
+  return end_of(outcome, title);
 }
 
 JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata,
                      uint64_t header_bytes, int fd) {
-  if (auto end = end_without_running(metadata)) return *end;
+  if (auto end = refuse(context, metadata)) return *end;
   pipeline::Run::Config config{.queue = "-", .job = cat(metadata.sequence, " standard input")};
+  if (auto end = end_without_running(metadata)) {
+    if (end->kind != JobEnd::Kind::success || !metadata.seal || context.settings.ignore_payload)
+      return *end;
+    config.payload = pipeline::StreamPayload{.fd = fd, .name = "standard input"};
+    config.seal = metadata.seal;
+    return judge_nop(context, std::move(config));
+  }
   config.command.spec.argv = command_arguments(context.settings.command, metadata);
   config.command.env =
-      command_environment(context.engine.environment, packet::job_environment(metadata), 1,
+      command_environment(context.engine.environment, packet::job_environment(metadata), {},
                           cat("stdin#", metadata.sequence));
   config.spool_dir = ".";
   const struct stat status = sys::status_of(fd, "standard input");
@@ -249,9 +343,11 @@ JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata
     // Read by position, not by size: its description is our caller's, who may read on from where we
     // stop.
     config.payload = pipeline::StreamPayload{.fd = fd, .name = "standard input"};
+    config.seal = metadata.seal;
   }
   pipeline::Run run(context.engine, context.options, std::move(config));
-  return end_of(wait_for(context, run, cat("job ", metadata.sequence)), context.settings);
+  const std::string name = cat("job ", metadata.sequence);
+  return end_of(wait_for(context, run, name), name);
 }
 
 sys::ExitStatus run_helper(const JobContext& context, const std::string& shell_command,

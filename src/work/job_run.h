@@ -19,6 +19,7 @@ namespace penstock::work {
 struct JobSettings {
   CommandLine command;
   bool ignore_payload = false;
+  bool require_seal = false;
   bool save_output = false;  // --output-to SaveBoth
   std::optional<std::string> idempotent_check;
   std::optional<int> already_done_status;
@@ -33,7 +34,10 @@ struct JobEnd {
   };
   Kind kind = Kind::success;
   std::string sentence;  // failed, fatal: what happened, for "job 7 (fspl-x.fspl): …"
+  std::string how;       // the same in a word or two, for the next attempt's PENSTOCK_PREVIOUS
   bool may_have_been_applied = false;
+  bool bad_data = false;   // failed: the job file is at fault
+  bool try_again = false;  // failed: it stood still, and --on-stall says retry
   std::optional<std::string>
       stuck;           // somebody of this job lives on, with the gate shut and the lock held
   std::string report;  // several lines, for the quarantine
@@ -52,7 +56,7 @@ struct JobContext {
 struct QueueJob {
   const spool::Queue& queue;
   const spool::ScannedJob& job;
-  uint32_t attempt = 1;
+  spool::Attempt attempt;
   std::function<void()> started;  // called once the command has been ordered; may be null
 };
 // What it has no use for, as a decoder whose job is not run, stays in `opened`.

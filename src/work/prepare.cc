@@ -24,87 +24,15 @@
 #include "sys/exit_status.h"
 #include "sys/files.h"
 #include "sys/signals.h"
+#include "work/sealing.h"
+#include "work/sender_input.h"
 
 namespace penstock::work {
 
 namespace {
 
-constexpr size_t kBlock = 128UL << 10U;
 constexpr std::chrono::milliseconds kLockSleep{5};
 constexpr std::string_view kVariablePrefix = "FSPL_SET_";
-
-// From here on a signal that asks us to end is an Error at the next place where it can be told what
-// it costs: before each block, and wherever something is waited for.
-class EndSignals {
- public:
-  // Returns when `fd` is ready for `events`.
-  void wait_for(int fd, short events) const {
-    std::array<pollfd, 2> entries{{{.fd = signals_.fd(), .events = POLLIN, .revents = 0},
-                                   {.fd = fd, .events = events, .revents = 0}}};
-    wait(entries, -1);
-  }
-  void sleep(std::chrono::milliseconds time) const {
-    std::array<pollfd, 1> entries{{{.fd = signals_.fd(), .events = POLLIN, .revents = 0}}};
-    wait(entries, static_cast<int>(time.count()));
-  }
-
- private:
-  void wait(std::span<pollfd> entries, int milliseconds) const {
-    while (::poll(entries.data(), entries.size(), milliseconds) < 0) {
-      if (errno != EINTR) throw Error::from_errno("poll");
-    }
-    if (entries[0].revents == 0) return;
-    if (const auto signal = signals_.next())
-      throw Error(cat("ended by ", sys::signal_name(*signal)));
-  }
-
-  static sys::SignalFd blocked() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int signal : {SIGHUP, SIGINT, SIGTERM}) {
-      if (sys::is_ignored(signal)) continue;
-      sys::block_signals({signal});
-      sigaddset(&set, signal);
-    }
-    return sys::SignalFd(set);
-  }
-
-  sys::SignalFd signals_ = blocked();
-};
-
-// The payload, read block by block.
-class Input {
- public:
-  // Opening a FIFO waits for its writer, so the signals are left alone until then.
-  explicit Input(const std::optional<std::string>& name) {
-    if (!name) return;
-    if (*name == "-") {
-      sys::check_stdin();
-      name_ = "standard input";
-      fd_ = STDIN_FILENO;
-    } else {
-      name_ = printable(*name);
-      file_ = sys::open_file(*name, O_RDONLY);
-      fd_ = file_.get();
-    }
-    if (S_ISDIR(sys::status_of(fd_, name_).st_mode))
-      throw Error(cat("read ", name_, ": it is a directory"));
-    block_.resize(kBlock);
-  }
-
-  // Empty at the end.
-  std::span<const uint8_t> next(const EndSignals& signals) {
-    if (fd_ < 0) return {};
-    signals.wait_for(fd_, POLLIN);
-    return std::span(block_).first(sys::read_some(fd_, block_, name_));
-  }
-
- private:
-  sys::UniqueFd file_;
-  int fd_ = -1;
-  std::string name_;
-  std::vector<uint8_t> block_;
-};
 
 // Standard output, which may be a pipe whose reader sleeps: a write that waits for him would hear
 // no signal.
@@ -254,7 +182,13 @@ void prepare(const PrepareSettings& settings) {
   packet::Metadata metadata = describe_job(settings);
   // All that can fail before the number is needed fails here.
   const EndSignals signals;
-  std::span<const uint8_t> block = input.next(signals);
+  std::optional<SealedInput> sealed;
+  if (settings.seal) {
+    sealed.emplace(input, signals, settings.spool_dir);
+    metadata.seal = sealed->seal();
+  }
+  auto next_block = [&] { return sealed ? sealed->next(signals) : input.next(signals); };
+  std::span<const uint8_t> block = next_block();
   const bool from_file = !settings.fill && settings.seqfile != "-";
   metadata.sequence = settings.fill.value_or(1);
   packet::encode_header(metadata);
@@ -268,7 +202,7 @@ void prepare(const PrepareSettings& settings) {
     first.insert(first.end(), block.begin(), block.end());
     output.write(first);
     while (!block.empty()) {
-      block = input.next(signals);
+      block = next_block();
       output.write(block);
     }
     output.close();
@@ -289,18 +223,31 @@ std::string enqueue(const PrepareSettings& settings, const std::string& queue_di
   metadata.sequence = 1;
   const spool::Queue queue(queue_dir);
   spool::Injection injection(queue);
-  // A header of the final length first, with its number still to come.
+  std::optional<SealMaker> maker;
+  if (settings.seal) {
+    maker.emplace();
+    metadata.seal = packet::Seal{};
+  }
+  // A header of the final length first, with its number and its seal still to come.
   sys::write_all(injection.fd(), packet::encode_header_fixed_width(metadata), "the job file");
   for (auto block = input.next(signals); !block.empty(); block = input.next(signals)) {
+    if (maker) maker->add(block);
     sys::write_all(injection.fd(), block, "the job file");
   }
-  if (settings.seqfile == "-") return injection.publish();
+  if (maker) metadata.seal = maker->seal();
+  auto settle_header = [&] {
+    sys::pwrite_all(injection.fd(), packet::encode_header_fixed_width(metadata), 0, "the job file");
+  };
+  if (settings.seqfile == "-") {
+    if (maker) settle_header();
+    return injection.publish();
+  }
 
   const spool::SequenceLock lock = lock_sequence(settings, signals);
   auto file = spool::SequenceFile::open_or_create(lock);
   metadata.sequence = settled_number(lock, file);
   const uint64_t after = spool::successor(metadata.sequence);
-  sys::pwrite_all(injection.fd(), packet::encode_header_fixed_width(metadata), 0, "the job file");
+  settle_header();
   // Killed between the job's appearance and the number's, we would give the number twice: so the
   // lock file says what we are about to do, and whoever takes a number next completes it.
   spool::write_enqueue_note(

@@ -17,6 +17,8 @@ struct PrepareSettings {
   std::optional<uint64_t> fill;      // this number, and no sequence file
   std::optional<std::string> input;  // "-": standard input
   std::vector<std::string> params;
+  bool seal = false;
+  std::string spool_dir;  // prepare() with a seal: for what must be stored meanwhile
   std::chrono::seconds lock_wait{10};
 };
 

@@ -8,7 +8,7 @@ namespace penstock::work {
 enum class FailureKind {
   job_failed,   // and blocks the queue
   busy,         // somebody else has the lock
-  bad_data,     // two files of one number that differ
+  bad_data,     // two files of one number that differ, or a seal that is broken or missing
   no_queue,     // no queue there, or not one that can be processed
   unavailable,  // command or decoder cannot be started
   io,

@@ -18,13 +18,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// More files than this with one and the same reason are told as a number.
-constexpr size_t kToldForOneReason = 10;
 // Decoders that were let go and have not ended yet.
 constexpr size_t kMostRetiring = 16;
 
 size_t readings_at_once() {
   return std::clamp(std::thread::hardware_concurrency(), 2U, 8U);
+}
+
+std::optional<uint64_t> sealed_bytes(const packet::Metadata& metadata) {
+  return metadata.seal ? std::optional(metadata.seal->length) : std::nullopt;
 }
 
 }  // namespace
@@ -106,7 +108,11 @@ void Scanner::read_plain(const std::string& name, spool::JobFile file, spool::Jo
     set.add({.name = name,
              .number = header.metadata().sequence,
              .created = header.metadata().created,
-             .id = file.id});
+             .id = file.id,
+             .sealed_bytes = sealed_bytes(header.metadata())});
+  } catch (const packet::BadHeader& error) {
+    const bool encoded = error.cause() == packet::BadHeader::Cause::encoded;
+    skip(name, file.id, error.message() + (encoded ? ": was --decoder (-d) forgotten?" : ""));
   } catch (const Error& error) {
     skip(name, file.id, error.message());
   }
@@ -143,7 +149,8 @@ void Scanner::finish_reading(Reading& reading, spool::JobSet& set, std::optional
       spool::ScannedJob job{.name = reading.name,
                             .number = header->metadata().sequence,
                             .created = header->metadata().created,
-                            .id = reading.id};
+                            .id = reading.id,
+                            .sealed_bytes = sealed_bytes(header->metadata())};
       set.add(job);
       if (!parked_ && wanted && job.number == *wanted) {
         parked_ = std::make_unique<Parked>(Parked{.job = std::move(job),
@@ -155,7 +162,12 @@ void Scanner::finish_reading(Reading& reading, spool::JobSet& set, std::optional
       return;
     }
     case Result::undecodable:
-      skip(reading.name, reading.id, header->reason());
+      if (reading.id.size == 0) {
+        skip(reading.name, reading.id, "is empty");
+      } else {
+        skip(reading.name, reading.id, header->reason(),
+             header->decoder_is_at_fault() ? 1 : kToldForOneReason);
+      }
       retire(std::move(reading.upstream));
       return;
     case Result::cannot_start:
@@ -174,20 +186,26 @@ void Scanner::finish_reading(Reading& reading, spool::JobSet& set, std::optional
 }
 
 void Scanner::skip(const std::string& name, const spool::FileIdentity& id,
-                   const std::string& reason) {
+                   const std::string& reason, size_t told_at_most) {
   if (const auto known = unreadable_.find(name); known != unreadable_.end() && known->second == id)
     return;
   unreadable_[name] = id;
   ++skipped_total_;
-  const size_t told = ++skipped_for_[reason];
-  if (told <= kToldForOneReason) Log::warn(cat(printable(name), " is skipped: ", reason));
+  const std::string line = cat(printable(name), " is skipped: ", reason);
+  SkippedFor& files = skipped_for_[reason];
+  if (files.told < told_at_most || Log::level() >= LogLevel::debug) {
+    Log::warn(line);
+    ++files.told;
+  } else {
+    ++files.untold;
+  }
 }
 
 void Scanner::summarize_skipped() {
-  for (const auto& [reason, count] : skipped_for_) {
-    if (count > kToldForOneReason) {
-      Log::warn(cat(count - kToldForOneReason, " more files are skipped: ", reason));
-    }
+  for (const auto& [reason, files] : skipped_for_) {
+    if (files.untold == 0) continue;
+    Log::warn(cat("and ", files.untold, files.untold == 1 ? " more file is" : " more files are",
+                  " skipped for the same reason: ", reason, " (-l debug names them)"));
   }
 }
 
@@ -203,8 +221,11 @@ void Scanner::bury_the_dead() {
 }
 
 std::unique_ptr<Parked> Scanner::take_parked(const spool::ScannedJob& job) {
-  if (!parked_ || !(parked_->job == job)) return nullptr;
-  return std::move(parked_);
+  std::unique_ptr<Parked> parked = std::move(parked_);
+  if (!parked || parked->job == job) return parked;
+  // It was kept for this turn, which another file got: a copy, or one that came later.
+  retire(std::move(parked->upstream));
+  return nullptr;
 }
 
 void Scanner::look_ahead(const spool::ScannedJob& job) {
@@ -217,13 +238,19 @@ void Scanner::look_ahead(const spool::ScannedJob& job) {
 
 std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::string& reason,
                                              const std::function<bool()>& cancelled) {
+  const std::unique_ptr<Parked> parked = take_parked(job);
   auto opened = jobs_.open(job.name);
   if (const auto* none = std::get_if<spool::NoJobFile>(&opened)) {
-    reason = none->why == spool::NoJobFile::Why::vanished ? "is gone" : none->reason;
+    if (parked) retire(std::move(parked->upstream));
+    using Why = spool::NoJobFile::Why;
+    reason = none->why == Why::vanished     ? "is gone"
+             : none->why == Why::unreadable ? cat("cannot be read: ", none->reason)
+                                            : none->reason;
     return std::nullopt;
   }
   Opened result{.file = std::move(std::get<spool::JobFile>(opened))};
   if (!(result.file.id == job.id)) {
+    if (parked) retire(std::move(parked->upstream));
     reason = "was replaced after its header had been read";
     return std::nullopt;
   }
@@ -235,11 +262,14 @@ std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::
       result.payload_offset = header.header_bytes();
       sys::set_blocking(result.file.fd.get());
       sys::seek(result.file.fd.get(), static_cast<off_t>(result.payload_offset), job.name);
-    } catch (const Error& error) {
+    } catch (const packet::BadHeader& error) {
       reason = error.message();
       return std::nullopt;
+    } catch (const Error& error) {
+      reason = cat("cannot be read: ", error.message());
+      return std::nullopt;
     }
-  } else if (auto parked = take_parked(job)) {
+  } else if (parked) {
     result.metadata = std::move(parked->metadata);
     result.upstream = std::move(parked->upstream);
   } else {
@@ -269,7 +299,7 @@ std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::
                              started ? "gave " : "cannot be run: ", header->reason(),
                              started ? " (see --header-timeout)" : ""));
       }
-      reason = header->reason();
+      reason = cat("cannot be decoded any more: ", header->reason());
       retire(std::move(reading->upstream));
       return std::nullopt;
     }

@@ -47,12 +47,10 @@ class Scanner {
   // Reads the headers of all files that `set` does not know yet and that were not found unreadable
   // before, and adds them. A file that gives none is skipped with a warning; it never stops the
   // others. Throws Error if the decoder cannot be started at all, or a header took too long.
-  // `wanted`: whose decoder is kept for take_parked(). Comes back early once `cancelled` says so.
+  // `wanted`: whose decoder is kept for open(). Comes back early once `cancelled` says so.
   void scan(spool::JobSet& set, std::optional<uint64_t> wanted,
             const std::function<bool()>& cancelled);
 
-  // The decoder of this very file, if it was kept.
-  std::unique_ptr<Parked> take_parked(const spool::ScannedJob& job);
   // Starts the decoder of a job whose turn will be next, so that its header is there by then.
   void look_ahead(const spool::ScannedJob& job);
 
@@ -74,6 +72,9 @@ class Scanner {
   void retire(std::unique_ptr<pipeline::Upstream> upstream);
 
  private:
+  // More files than this with one and the same reason are told as a number, unless debugging.
+  static constexpr size_t kToldForOneReason = 3;
+
   struct Reading {
     std::string name;
     spool::FileIdentity id;
@@ -86,9 +87,12 @@ class Scanner {
   std::unique_ptr<Reading> start_reading(const std::string& name, spool::JobFile file);
   void collect_finished(spool::JobSet& set, std::optional<uint64_t> wanted);
   void finish_reading(Reading& reading, spool::JobSet& set, std::optional<uint64_t> wanted);
-  void skip(const std::string& name, const spool::FileIdentity& id, const std::string& reason);
+  void skip(const std::string& name, const spool::FileIdentity& id, const std::string& reason,
+            size_t told_at_most = kToldForOneReason);
   void summarize_skipped();
   void bury_the_dead();
+  // The decoder of this very file, if it was kept. One that was kept for another is let go.
+  std::unique_ptr<Parked> take_parked(const spool::ScannedJob& job);
   std::unique_ptr<pipeline::Upstream> decode(sys::UniqueFd file);
 
   pipeline::Engine& engine_;
@@ -100,7 +104,11 @@ class Scanner {
   std::unique_ptr<Parked> parked_;
   std::unique_ptr<Reading> ahead_;  // a look-ahead that may not have its header yet
   std::map<std::string, spool::FileIdentity> unreadable_;
-  std::map<std::string, size_t> skipped_for_;  // reason -> files of this scan
+  struct SkippedFor {
+    size_t told = 0;    // a line each
+    size_t untold = 0;  // a number
+  };
+  std::map<std::string, SkippedFor> skipped_for_;  // by reason, files of this scan
   size_t skipped_total_ = 0;
 };
 

@@ -38,8 +38,39 @@ lines "a wrong decoder: every file is named" 3 'fspl-[123].fspl'
 newq; job 1
 for i in $(seq 1 13); do echo junk > q/jobs/fspl-junk$i.fspl; done
 run fspl queue-process -q q true
-lines "many with one reason: ten are named" 10 'fspl-junk[0-9]+.fspl'
-says "many with one reason: the others are counted" '3 more files.*13 files could not be read'
+if ours; then
+  lines "many with one reason: three are named" 3 'fspl-junk[0-9]+.fspl'
+  says "many with one reason: the others are counted" 'and 10 more files are skipped for the same reason: is not a job file.*13 files could not be read'
+  newq; for i in $(seq 1 13); do echo junk > q/jobs/fspl-junk$i.fspl; done
+  run fspl -l debug queue-process -q q true
+  lines "many with one reason, -l debug: all are named" 13 'fspl-junk[0-9]+.fspl'
+  newq; jobs_ 1 2 3 4 5
+  run fspl queue-process -q q -d "cat 'no end" true
+  is "a decoder that is no command: exit status" "$RC" 0
+  lines "a decoder that is no command: told once" 1 'fspl-[1-5].fspl is skipped: the decoder is no valid shell command: '
+  says "a decoder that is no command: the others are counted" 'and 4 more files are skipped for the same reason: the decoder.*5 files could not be read'
+  for shell in bash dash zsh ksh; do
+    command -v $shell > /dev/null || continue
+    SHELL=$(command -v $shell) run fspl queue-ls -q q -d 'cat; if'
+    lines "a decoder that is no command, $shell: told once" 1 'fspl-[1-5].fspl is skipped: the decoder is no valid shell command: '
+  done
+  newq; pkt make --seq 1 > plain
+  for pair in "gzip -c|gzip" "zstd -qc|zstd" "xz -c|xz" "gpg --batch --homedir $PWD -q --store|OpenPGP"; do
+    command -v "${pair%% *}" > /dev/null || continue
+    ${pair%|*} < plain > q/jobs/fspl-1.fspl
+    run fspl queue-ls -q q
+    says "a forgotten decoder: ${pair#*|}" "fspl-1.fspl is skipped: is not a job file, but looks like ${pair#*|} data: was --decoder \\(-d\\) forgotten"
+  done
+  gzip -c < plain | gzip -c > q/jobs/fspl-1.fspl
+  run fspl queue-ls -q q -d 'gzip -dc'
+  says "half a decoder" 'fspl-1.fspl is skipped: what the decoder wrote is not a job file, but looks like gzip data: does --decoder lack a stage'
+  : > q/jobs/fspl-1.fspl
+  run fspl queue-ls -q q -d 'sh -c "echo bad key >&2; exit 2"'
+  says "an empty file behind a decoder" 'fspl-1.fspl is skipped: is empty'
+  cp plain q/jobs/fspl-1.fspl
+  run fspl queue-ls -q q -d 'tail -c 0'
+  says "a decoder that writes nothing" 'fspl-1.fspl is skipped: the decoder wrote nothing'
+fi
 newq; job 1
 if [ "$(id -u)" = 0 ]; then
   let_nobody_in; chmod 0 q/jobs/fspl-1.fspl

@@ -6,6 +6,7 @@ newq; jobs_ 2 3
 run fspl queue-process -q q true
 is "exit status" "$RC" 0
 says "says which number is awaited, how many wait, and the first" 'waiting for job 1; 2 later jobs.* 2 \(fspl-2.fspl\)'
+if ours; then says "says what to do" 'if it will never come, .*penstock prepare-nop --fill 1.*penstock queue-set-next -q q 2'; fi
 newq; run fspl queue-process -q q true
 silent "an empty queue is no gap"
 job 1; run fspl queue-process -q q true

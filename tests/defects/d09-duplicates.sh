@@ -22,7 +22,19 @@ run fspl queue-process -q q sh -- -c 'echo $FSPL_SEQ >> ran'
 is "identical: exit status" "$RC" 0
 is "identical: once" "$(tr '\n' ' ' < ran)" "1 2 3 "
 is "identical: both are removed" "$(state)" "next=4 jobs="
+if ours; then
+  newq; job 1; cp q/jobs/fspl-1.fspl q/jobs/fspl-1b.fspl
+  run fspl -l debug queue-process -q q true
+  says "identical: told at level debug" 'debug: removing fspl-1b.fspl, a copy of job 1 \(fspl-1.fspl\)'
+fi
 newq; rm -f ran; jobs_ 1 2 3; pkt make --seq 2 --payload other > q/jobs/fspl-2b.fspl
+if ours; then
+  jobs_ 4; cp q/jobs/fspl-4.fspl q/jobs/fspl-4b.fspl; cp q/jobs/fspl-2.fspl q/jobs/fspl-2c.fspl
+  is "queue-ls --marks tells copies from conflicts" "$(fspl queue-ls -q q --marks | awk 'NR > 1 { print $1, $3, $4 }' | tr '\n' ';')" \
+    "1 next fspl-1.fspl;2 conflict fspl-2.fspl;2 conflict fspl-2b.fspl;2 duplicate fspl-2c.fspl;3 waiting fspl-3.fspl;4 waiting fspl-4.fspl;4 duplicate fspl-4b.fspl;"
+  is "and so does --json" "$(fspl queue-ls -q q --json | grep -c '"mark": "conflict"')" 2
+  rm q/jobs/fspl-4*.fspl q/jobs/fspl-2c.fspl
+fi
 run fspl queue-process -q q --on-error Delete sh -- -c 'echo $FSPL_SEQ >> ran'
 is "conflict: exit status" "$RC" 1
 is "conflict: those before it run" "$(tr '\n' ' ' < ran)" "1 "

@@ -18,10 +18,18 @@ bounded 20 fspl queue-process -q q --allow-job-params true
 is "Retry: exit status" "$RC" 1
 is "Retry: blocks, as a failed job does" "$(state)" "next=1 jobs=fspl-1.fspl fspl-2.fspl"
 says "Retry: names job, file and reason" 'job 1 \(fspl-1.fspl\).*NUL'
-for command in no-such-command ./dir ./plain ./gone/x; do
+printf '#!/no/such/interpreter\n' > badly; chmod +x badly
+for command in no-such-command ./dir ./plain ./gone/x ./badly; do
   newq; jobs_ 1 2; mkdir -p dir; : > plain
   bounded 20 fspl queue-process -q q --on-error Delete "$command"
   is "COMMAND $command: exit status" "$RC" 1
+  if ours; then lines "COMMAND $command: told before a job is tried" 1 "^penstock queue-process: start $command: "; fi
   is "COMMAND $command: no job is lost" "$(state)" "next=1 jobs=fspl-1.fspl fspl-2.fspl"
 done
+if ours; then
+  says "a bad interpreter is named" 'start ./badly: its interpreter /no/such/interpreter: No such file'
+  rm badly; printf '#!/bin/sh\nexit 3\n' > badly; chmod +x badly
+  bounded 20 fspl queue-process -q q ./badly
+  says "a command that could not be started was no attempt" 'job 1 .*exited 3.*\(attempt 1\)'
+fi
 finish

@@ -17,5 +17,20 @@ if ours; then
   newq; job 1
   is "--stdin file: it is the job file" "$(fspl queue-process -q q --never-delete --stdin file stat -- -Lc %s /dev/stdin)" "$(stat -c %s q/jobs/fspl-1.fspl)"
   fails "--stdin file with a decoder" 2 fspl queue-process -q q -d cat --stdin file cat
+  # With --verify before it is the verified file: what was checked is what is fed.
+  look='stat -Lc "%F %s" /dev/stdin; cat; if echo x 2>/dev/null >&0; then echo writable; fi'
+  for decoder in "" "-d cat"; do
+    newq; job 1
+    run fspl queue-process -q q $decoder --stdin file --verify before sh -- -c "$look"
+    is "--stdin file --verify before $decoder" "$RC $OUT" "0 regular file 5
+pay1"
+  done
+  newq; job 1
+  runin q/jobs/fspl-1.fspl fspl stdin-process --stdin file --verify before sh -- -c "$look"
+  is "--stdin file --verify before: stdin-process" "$RC $OUT" "0 regular file 5
+pay1"
+  head -c 3000000 /dev/urandom > large; newq; fspl prepare -s seq -i large > q/jobs/fspl-1.fspl
+  fspl queue-process -q q --stdin file --verify before sh -- -c 'stat -Lc %F /dev/stdin > kind; cat' > got
+  is "--stdin file --verify before: more than is kept in memory" "$(cat kind) $(cmp large got && echo same)" "regular file same"
 fi
 finish

@@ -17,6 +17,11 @@ run fspl queue-process -q q true
 is "and it can be processed" "$RC $(state)" "0 next=6 jobs="
 rm -r q/jobs; rc "missing jobs/" fspl queue-init -q q --repair
 is "missing jobs/: made" "$(there q/jobs)" yes
+echo junk > q/nextseq; rm q/nextseq.lock; fails "a damaged number" 1 fspl queue-init -q q --repair
+is "a damaged number: left as it is, the rest made" "$(cat q/nextseq) $(files q)" "junk ./jobs ./nextseq ./nextseq.lock"
+says "a damaged number: how to set it" 'queue-set-next -q q N'
+rc "a damaged number: set" fspl queue-set-next -q q 7
+rc "a damaged number: then --repair is content" fspl queue-init -q q --repair
 : > plain; fails "a file in the way" 1 fspl queue-init -q plain --repair
 says "a file in the way: told" 'plain.*Not a directory'
 fails "no parent" 1 fspl queue-init -q no/such/place --repair

@@ -34,4 +34,16 @@ for call in linkat unlinkat fsync fdatasync rename; do for n in 1 2 3 4 5; do
 done; done
 is "killed at any step: never lost" "$(cat lost 2>/dev/null)" ""
 is "it was killed" "$([ $kills -ge 3 ] && echo yes || echo $kills)" yes
+# Without hard links (the first linkat publishes the report) the job is moved: killed after that, and before nextseq.
+for at in fsync:signal=KILL:when=5 pwrite64:signal=KILL:when=4 pwrite64:signal=KILL:when=5; do
+  newq; jobs_ 1 2; rm -f ran
+  strace -qq -o /dev/null -e trace=linkat,fsync,pwrite64 -e inject=linkat:error=EPERM:when=2 -e inject=$at fspl queue-process -q q --on-error quarantine false >/dev/null 2>&1
+  is "moved, killed at $at: staged" "$? $(cat q/nextseq) $(ls q/jobs | tr '\n' ' ')" "137 1 fspl-2.fspl "
+  for i in $(seq 50); do flock -n q/nextseq.lock true && break; sleep 0.1; done
+  run fspl queue-process -q q sh -- -c 'echo $FSPL_SEQ >> ran'
+  is "moved, killed at $at: the rest runs" "$RC $(state) $(cat ran)" "0 next=3 jobs= 2"
+  lines "moved, killed at $at: told once" 1 'job 1 \(fspl-1.fspl\) was moved to q/penstock/quarantine/fspl-1.fspl by a run that was killed'
+done
+newq; jobs_ 2; run fspl queue-process -q q true
+is "a gap without a job in the quarantine stays one" "$(state)" "next=1 jobs=fspl-2.fspl"
 finish

@@ -6,7 +6,7 @@ get() { perl -MJSON::PP -0777 -e 'my $j = decode_json(<STDIN>); print join ";", 
 newq; echo 2 > q/nextseq; jobs_ 1 2 4 18446744073709551615; pkt make --seq 4 --payload other > "$(printf 'q/jobs/fspl-\377.fspl')"
 run fspl queue-ls -q q --json
 is "exit status" "$RC" 0
-is "numbers, marks" "$(get id mark < "$TMP/out")" "1,old;2,next;4,waiting;4,duplicate;18446744073709551615,waiting"
+is "numbers, marks" "$(get id mark < "$TMP/out")" "1,old;2,next;4,conflict;4,conflict;18446744073709551615,waiting"
 is "times" "$(get created created_utc < "$TMP/out" | cut -d';' -f1)" "2023-11-14T22:13:20+00:00,2023-11-14T22:13:20Z"
 is "a name that is not UTF-8, in hex" "$(get file_name_hex < "$TMP/out" | tr -d ';')" "$(printf 'fspl-\377.fspl' | hex)"
 newq; is "an empty queue is an empty list" "$(fspl queue-ls -q q --json | tr -d ' \n')" "[]"

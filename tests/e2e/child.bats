@@ -93,7 +93,7 @@ is_apart() { # KIND
   [ "$(value "$1" session)" != "$(ps -o sid= -p $$ | tr -d ' ')" ] || fail "the $1 is in our session"
 }
 
-plain() { "$1" queue-process -q q "${@:2}" "$R" -- "$T/$WHO.command" cat; }
+plain() { env --default-signal "$1" queue-process -q q "${@:2}" "$R" -- "$T/$WHO.command" cat; }
 decoded() { "$1" queue-process -q q -d "'$R' '$T/$WHO.decoder' cat" "${@:2}" "$R" -- "$T/$WHO.command" cat; }
 from_stdin() { "$1" stdin-process "${@:2}" "$R" -- "$T/$WHO.command" cat <q/jobs/fspl-1.fspl; }
 
@@ -323,6 +323,9 @@ closed() {
 @test "a caller that closed stdin" {
   need_fspl
   closed '<&-'
+  # Of a job's processes none inherits it; the only stage of a `run` does.
+  "$PENSTOCK" run "$R" penstock.first true <&-
+  has first 'fd 0: /dev/null .*'
 }
 
 @test "a caller that closed stdout" {

@@ -75,6 +75,20 @@ leaves_a_writer() {
 @test "a decoder that leaves a writer behind: --gate eof" { leaves_a_writer --gate eof; }
 @test "a decoder that leaves a writer behind: --verify before" { leaves_a_writer --verify before; }
 
+@test "a decoder that leaves a writer behind before its job's turn comes: --verify before" {
+  local limit=20
+  # Not the first time, which is the scan.
+  printf '#!/bin/sh\ncat\ncase $(readlink /proc/self/fd/0) in *fspl-2.fspl) if ! mkdir scanned 2>/dev/null; then sleep 1000 & fi ;; esac\n' >leaves
+  chmod +x leaves
+  random_bytes 1000 >data
+  add_job <data
+  add_job <data
+  # Its header is read ahead, and it ends, while job 1 runs.
+  process --verify before -d ./leaves sh -- -c 'cat >got/$FSPL_SEQ; sleep 1'
+  refused 2 "left a writer behind (sleep "
+  [ -e got/1 ]
+}
+
 @test "a decoder that leaves a writer in another session, with an empty environment" {
   random_bytes 1000 | add_job
   process -d "sh -c 'cat; setsid env -i sleep 1000 & '" "${keep[@]}"
@@ -158,4 +172,39 @@ leaves_a_writer() {
   process --decoder-ok 2 -d 'gzip -dc' "${keep[@]}"
   succeeded 1
   cmp data got/1
+}
+
+@test "a redirection to a FIFO waits for its other end, as in a shell, and each stage keeps its status" {
+  printf '#!/bin/sh\ncat\ncat <&3\n' >add
+  chmod +x add
+  mkfifo fifo
+  for shell in /bin/sh /bin/bash; do
+    rm -rf q seq got/1 && penstock queue-init -q q && jobs=0
+    random_bytes 3000 >data
+    add_job <data
+    timeout 20 sh -c 'sleep 0.5; echo tail >fifo' 3>&- &
+    SHELL=$shell process -d './add 3<fifo | cat' "${keep[@]}"
+    succeeded 1
+    cmp <(cat data; echo tail) got/1
+    wait $!
+  done
+  # The reader comes late, and the first stage fails.
+  rm -rf q seq got/1 && penstock queue-init -q q && jobs=0
+  add_job <data
+  printf '#!/bin/sh\necho words >&2\ncat\nexit 9\n' >bad
+  chmod +x bad
+  timeout 20 sh -c 'sleep 0.5; cat <fifo >words' 3>&- &
+  process -d './bad 2>fifo | cat' "${keep[@]}"
+  wait $!
+  refused 1 "exited 9"
+  [ "$(cat words)" = words ]
+}
+
+@test "a FIFO whose other end never comes: --header-timeout ends the run" {
+  random_bytes 3000 | add_job
+  mkfifo fifo
+  SHELL=/bin/sh process --header-timeout 1 -d 'cat <fifo' "${keep[@]}"
+  [ "$status" = 1 ]
+  says "no header within 1 s"
+  not_committed 1
 }

@@ -66,6 +66,28 @@ keeper_of_test() {
   succeeded 1
 }
 
+@test "a reader of root's behind a process of ours: ours stands still until that one is gone" {
+  local pids command='cat | sudo -n sh -c "cat >got/1.tmp; mv got/1.tmp got/1"'
+  need_sudo
+  random_bytes 1000 | add_job
+  chmod a+r q/jobs/*
+  process_as_nobody -d "$bad" sh -- -c "$command"
+  refused 1 "belongs to root and cannot be ended by us; its input stays shut: sudo kill -KILL "
+  not_committed 1
+  pids=$(sed -n 's/.*its input stays shut: sudo kill -KILL \([0-9 ]*[0-9]\).*/\1/p' err)
+  # shellcheck disable=SC2086
+  kill -KILL $pids
+  until_true no_keeper
+  not_committed 1
+  # Somebody who may do it does, before ours go.
+  process_as_nobody -d "$bad" --kill-with "sudo -n kill" sh -- -c "$command"
+  refused 1 "sh exited 1"
+  until_true no_keeper
+  not_committed 1
+  process_as_nobody -d cat sh -- -c "$command"
+  succeeded 1
+}
+
 no_keeper() { [ -z "$(keeper_of_test)" ]; }
 
 @test "--kill-with 'sudo -n kill' ends it" {
@@ -126,5 +148,47 @@ no_keeper() { [ -z "$(keeper_of_test)" ]; }
   # shellcheck disable=SC2086
   kill -KILL $pids
   wait "$runner" && fail "it says that all is well"
+  not_committed 1
+}
+
+@test "the keeper is killed: --kill-with ends root's command all the same" {
+  local runner
+  need_sudo
+  random_bytes 1000 | add_job
+  chmod a+r q/jobs/*
+  ordinary timeout -k 5 60 "$T/penstock" queue-process -q "$T/q" --kill-with 'sudo -n kill' -d "sh -c 'cat; sleep 1000'" \
+    sudo -- -n sh -c 'echo >got/started; cat >got/1.tmp; mv got/1.tmp got/1' >out 2>err </dev/null 3>&- &
+  runner=$!
+  until_true [ -e got/started ]
+  kill -KILL "$(keeper_of_test)"
+  wait "$runner" && fail "it says that all is well"
+  says_not "cannot be ended"
+  not_committed 1
+}
+
+@test "an error of ours while somebody unseen reads the gate: told, gate shut, lock kept" {
+  local runner reader
+  command -v strace >/dev/null || skip "SKIPPED: no strace"
+  random_bytes 1000 | add_job
+  timeout -k 5 60 "$PENSTOCK" queue-process -q q -d "sh -c 'cat; echo >got/fed; sleep 1000'" \
+    sh -- -c 'echo $$ >got/started; exec sleep 1000' >out 2>err </dev/null 3>&- &
+  runner=$!
+  until_true [ -e got/fed ]
+  until_true [ -s got/started ]
+  # Somebody who is no child of the run opens the command's input.
+  sleep 1000 <"/proc/$(cat got/started)/fd/0" 3>&- &
+  reader=$!
+  # The loop of the processor fails, once.
+  timeout 20 strace -qq -o /dev/null -e trace=epoll_wait -e inject=epoll_wait:error=EBADF:when=1 \
+    -p "$(pgrep -P "$runner" penstock)" 3>&- &
+  if ! until_true grep -q "its input stays shut" err; then kill -KILL "$reader"; fail "says nothing"; fi
+  status=0
+  wait "$runner" || status=$?
+  [ "$status" = 1 ] || { kill -KILL "$reader"; show; fail "exit status $status"; }
+  [ -n "$(keeper_of_test)" ]
+  flock -n q/nextseq.lock true && fail "the lock is free"
+  kill -KILL "$reader"
+  wait "$reader" || true
+  until_true no_keeper
   not_committed 1
 }

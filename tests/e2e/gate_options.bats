@@ -96,13 +96,17 @@ no_cgroup_left() {
 }
 
 @test "--pipe-size is that of every pipe" {
-  local sizes='perl -e '\''print fcntl(STDIN, 1032, 0), "\n"'\'''
-  random_bytes 100000 | add_job
-  process --pipe-size 128K -d "cat | sh -c 'perl -e \"print STDERR fcntl(STDIN, 1032, 0)\" 2>decoder.size; cat'" \
-    sh -- -c "$sizes >command.size; cat >/dev/null"
-  succeeded 1
-  [ "$(cat decoder.size)" = 131072 ] || fail "between stages: $(cat decoder.size)"
-  [ "$(cat command.size)" = 131072 ] || fail "into the command: $(cat command.size)"
+  local gate sizes='perl -e '\''print fcntl(STDIN, 1032, 0), "\n"'\'''
+  for gate in hold eof; do
+    rm -rf q seq && penstock queue-init -q q && jobs=0
+    random_bytes 100000 | add_job
+    process --gate $gate --pipe-size 128K \
+      -d "cat | sh -c 'perl -e \"print STDERR fcntl(STDIN, 1032, 0)\" 2>decoder.size; cat'" \
+      sh -- -c "$sizes >command.size; cat >/dev/null"
+    succeeded 1
+    [ "$(cat decoder.size)" = 131072 ] || fail "$gate, between stages: $(cat decoder.size)"
+    [ "$(cat command.size)" = 131072 ] || fail "$gate, into the command: $(cat command.size)"
+  done
 }
 
 @test "the command's pipe is as large as may be, the others are ordinary" {
@@ -128,13 +132,19 @@ no_cgroup_left() {
   cmp data got/1
   grep -q 'deleted' where || fail "nothing in spool/"
   [ -z "$(ls -A spool)" ]
-  process --verify before --spool-dir nowhere sh -- -c 'cat >got/1'
-  [ "$status" = 0 ]
-  rm -rf q seq && penstock queue-init -q q && jobs=0
-  add_job gzip -c <data
-  process --verify before --spool-dir nowhere -d 'gzip -dc' sh -- -c 'cat >got/2'
-  failed_job 1 "nowhere: No such file or directory"
-  [ ! -e got/2 ]
+}
+
+@test "--spool-dir that cannot be used is refused at the start, not at the first large payload" {
+  : >file
+  add_job </dev/null
+  for dir in nowhere file /proc/self; do
+    process --verify before --spool-dir $dir sh -- -c 'cat >got/1'
+    refused 1 "queue-process: --spool-dir $dir: "
+    [ ! -e got/1 ]
+  done
+  run penstock run --verify before --spool-dir nowhere echo x '|' cat
+  [ "$status" = 125 ]
+  [ "$output" = "penstock run: --spool-dir nowhere: No such file or directory" ]
 }
 
 @test "--close-fds closes what we inherited; without it that is passed on" {
@@ -165,6 +175,10 @@ need_mounts() {
     >out 2>err </dev/null && status=0 || status=$?
   refused 1 "spool: No space left on device"
   [ "$(wc -l <err)" = 1 ] || { show; fail "not one line"; }
+  # No fault of the job's: it is not deleted for it.
+  in_namespaces sh -c 'mount -t tmpfs -o size=4m tmpfs spool && exec "$@"' sh timeout 60 "$PENSTOCK" queue-process -q q \
+    --verify before --spool-dir spool --on-error Delete -d 'gzip -dc' sh -- -c 'cat >got/1' >out 2>err </dev/null && status=0 || status=$?
+  refused 1 "spool: No space left on device"
   # More than is free: known from the start.
   rm q/jobs/fspl-1.fspl && rm seq && jobs=0
   add_job <data

@@ -132,9 +132,50 @@ rename=(sh -c 'cat >got/1.tmp && mv got/1.tmp got/1')
   random_bytes 300000 >data
   piped --report cat data '|' gzip -1 -c '|' sh -c 'cat >/dev/null; exit 7'
   exits 7
-  grep -qE 'cat: exited 0, 30[0-9]{4} bytes in, 300000 bytes out, [0-9.]+ s$' err || { show; fail "cat's line"; }
-  grep -qE 'gzip: exited 0, 30[0-9]{4} bytes in, 30[0-9]{4} bytes out, [0-9.]+ s$' err || { show; fail "gzip's line"; }
-  grep -qE 'sh: exited 7, [0-9]+ bytes in, [0-9]+ bytes out, [0-9.]+ s$' err || { show; fail "the command's line"; }
+  grep -qE 'cat: exited 0, 30[0-9]{4} bytes by read calls, 300000 bytes by write calls, [0-9.]+ s$' err || { show; fail "cat's line"; }
+  grep -qE 'gzip: exited 0, 30[0-9]{4} bytes by read calls, 30[0-9]{4} bytes by write calls, [0-9.]+ s$' err || { show; fail "gzip's line"; }
+  grep -qE 'sh: exited 7, [0-9]+ bytes by read calls, [0-9]+ bytes by write calls, [0-9.]+ s$' err || { show; fail "the command's line"; }
+}
+
+@test "run: --report counts the command's input to the byte, where it goes through us" {
+  random_bytes 300000 >data
+  local options
+  for options in "--gate hold" "--verify before"; do
+    # shellcheck disable=SC2086
+    piped $options --report cat data '|' "${rename[@]}"
+    exits 0
+    says "the command's input: 300000 bytes"
+  done
+  piped --gate eof --report cat data '|' "${rename[@]}"
+  exits 0
+  says_not "the command's input"
+}
+
+@test "run: stage and command both fail: the first in order counts, whichever was faster" {
+  local round
+  for round in 1 2 3 4 5; do
+    piped sh -c 'echo x; sleep 0.3; exit 3' '|' sh -c 'exit 4'
+    exits 3
+    piped sh -c 'echo x; exit 3' '|' sh -c 'cat; sleep 0.3; exit 4'
+    exits 3
+    piped sh -c 'echo x; exit 3' '|' sh -c 'exit 4'
+    exits 3
+  done
+  # It has two seconds for that.
+  piped sh -c 'echo x; sleep 1000; exit 3' '|' sh -c 'exit 4'
+  exits 4
+  [ "$took" -le 5 ]
+  piped yes '|' sh -c 'exit 4'
+  exits 4
+  no_process_left
+}
+
+@test "run: --gate eof: a stage that fails because the command has gone does not count" {
+  local round
+  for round in {1..30}; do
+    piped --gate eof bash -c 'trap "" PIPE; while echo y; do :; done 2>/dev/null; exit 3' '|' sh -c 'head -1 >/dev/null; exit 4'
+    exits 4
+  done
 }
 
 @test "run: descriptors above 2 are closed, unless --keep-fds" {

@@ -76,10 +76,12 @@ script() { # NAME, from stdin
   chmod +x "$1"
 }
 
-# A command whose end waits for a word in the FIFO `go`, and that tells of its start in `started`.
+# A command whose end waits for a word in the FIFO `go`, and that tells of its start in `started`. It dies of no signal
+# that a terminal or a shell sends, so that its end is our doing.
 waiting_command() {
   mkfifo go
   script command <<-'END'
+	trap '' INT TERM HUP
 	cat >part
 	keeper=$PPID
 	read -r _ _ _ processor _ </proc/$keeper/stat
@@ -148,15 +150,21 @@ encrypt_job() {
   job_is_done
 }
 
-# interrupted OPTIONS: Ctrl-C while a decoder and a command that is a pipeline stream.
+# interrupted OPTIONS: Ctrl-C while a decoder that has said all, but not how it ends, and a command that is a pipeline
+# are there. Each of the command's processes would commit at the end of what it waits for: its input, the pipe, its
+# children.
 interrupted() {
   script decoder <<-'END'
+	trap '' INT
 	cat
+	exec >&-
 	echo $$ >decoder.pid
 	sleep 1000
 	END
   script command <<-'END'
 	trap '' INT
+	exec 3<&0
+	(cat <&3 >fed && mv fed committed) &
 	(trap '' INT TERM; sleep 1000 & echo $! >sleep.pid; cat) | cat >part && mv part committed &
 	echo $! >last.pid
 	echo $$ >command.pid
@@ -200,6 +208,7 @@ interrupted() {
 
 @test "Ctrl-C while headers are decoded" {
   script decoder <<-'END'
+	trap '' INT
 	echo $$ >decoder.pid
 	sleep 1000
 	END
@@ -212,14 +221,15 @@ interrupted() {
 }
 
 @test "Ctrl-C ends penstock run and stdin-process" {
-  type_line '"$PENSTOCK" run sh -c "echo \$\$ >one; sleep 1000" "|" sh -c "echo \$\$ >two; cat; touch committed"'
+  # They ignore it: their end is our doing.
+  type_line '"$PENSTOCK" run sh -c "trap \"\" INT; echo \$\$ >one; sleep 1000" "|" sh -c "trap \"\" INT; echo \$\$ >two; cat; touch committed"'
   until_file one
   until_file two
   key C-c
   ends_with 130
   is_gone "$(cat one)" && is_gone "$(cat two)" && [ ! -e committed ]
   rm one two
-  type_line 'clear; "$PENSTOCK" stdin-process sh -- -c "echo \$\$ >one; sleep 1000; touch committed" <q/jobs/fspl-1.fspl'
+  type_line 'clear; "$PENSTOCK" stdin-process sh -- -c "trap \"\" INT; echo \$\$ >one; sleep 1000; touch committed" <q/jobs/fspl-1.fspl'
   until_file one
   key C-c
   ends_with 130
@@ -294,7 +304,17 @@ interrupted() {
   ! shows 'of 1 jobs' || { screen; false; }
 }
 
-@test "no line of progress in the background, nor where stderr is no terminal" {
+@test "no line of progress in the background" {
+  waiting_command
+  type_line 'clear; "$PENSTOCK" queue-process -q q -d cat ./command &'
+  until_file started
+  sleep 1.5  # as below
+  ! shows 'of 1 jobs' || { screen; false; }
+  echo now >go
+  wait_for "the job's end" sh -c '[ "$(cat q/nextseq)" = 2 ]'
+}
+
+@test "no line of progress where stderr is no terminal" {
   waiting_command
   # Longer than the second after which the line would come; that it does not come has no event.
   type_line 'clear; "$PENSTOCK" queue-process -q q -d cat ./command 2>err'
@@ -306,15 +326,18 @@ interrupted() {
   [ ! -s err ] || { cat err; false; }
 }
 
+# gpg-connect-agent's exit status says nothing: it is 0 without an agent, too.
+agent_is_there() { gpg-connect-agent --no-autostart 'getinfo pid' /bye 2>/dev/null | grep -q '^OK'; }
+
 @test "gpg-agent that a failed job started survives the failure: on a terminal" {
   make_gpg_home "$T/gpg"
   make_gpg_key
   encrypt_job --trust-model always -r $gpg_user -e
   end_gpg_agent
-  ! gpg-connect-agent --no-autostart /bye 2>/dev/null
+  ! agent_is_there || fail "there is an agent already"
   type_line '"$PENSTOCK" queue-process -q q -d "gpg -q --batch -d" sh -- -c "cat; exit 3"'
   ends_with 1
-  gpg-connect-agent --no-autostart /bye
+  agent_is_there || fail "the agent is gone"
   queue_is_intact
 }
 
@@ -323,9 +346,10 @@ interrupted() {
   make_gpg_key
   encrypt_job --trust-model always -r $gpg_user -e
   end_gpg_agent
+  ! agent_is_there || fail "there is an agent already"
   run setsid -w "$PENSTOCK" queue-process -q q -d "gpg -q --batch -d" sh -- -c "cat; exit 3"
   [ "$status" = 1 ]
-  gpg-connect-agent --no-autostart /bye
+  agent_is_there || fail "the agent is gone"
   queue_is_intact
 }
 

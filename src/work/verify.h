@@ -1,0 +1,35 @@
+// Whether job files are what their seals say, without running them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "packet/metadata.h"
+#include "pipeline/options.h"
+#include "work/scanner.h"
+
+namespace penstock::work {
+
+enum class SealState {
+  whole,
+  cut,
+  altered,
+  not_sealed,
+  unreadable,  // no job file, or one that cannot be read or decoded to its end
+};
+// "whole", "not sealed"
+const char* seal_state_name(SealState state);
+
+struct Verified {
+  SealState state = SealState::unreadable;
+  std::string reason;  // one clause; empty for whole and not_sealed
+  std::optional<packet::Metadata> metadata;
+};
+
+// Reads the job file to its end, through the decoder if there is one. Throws Error only where no
+// file could be verified: a decoder that cannot be started.
+Verified verify_file(const std::string& path, const Decoding& decoding,
+                     const pipeline::Options& options);
+
+}  // namespace penstock::work

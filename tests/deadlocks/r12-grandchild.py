@@ -1,0 +1,16 @@
+#!/usr/bin/python3
+"""A stage starts a helper in the background, which keeps the stage's output; the stage ends, end-of-file does not come."""
+import os, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+from exhibit import *
+
+orphans_leave()
+r, w = pipe()
+stage = start(["sh", "-c", "sleep 1000 & echo done"], stdout=w)
+reader = start(["cat"], stdin=r)
+reap(stage)
+until(lambda: find("sleep"), "the helper is there")
+helper = find("sleep")[0]
+until_asleep(reader, *PIPE_READ)
+stands(helper, [reader])
