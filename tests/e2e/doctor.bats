@@ -166,9 +166,10 @@ b.close(); a.recv(1)' </dev/null >/dev/null 2>&1 &
 }
 
 @test "doctor: a write end that somebody else was left with" {
-  exec 7> >(exec cat >/dev/null 2>&1 3>&-)
+  # In sessions of their own: a neighbour in the same job could be the one that should write, and so could anybody in the
+  # tests' own session whom we may not look into.
+  exec 7> >(exec setsid cat >/dev/null 2>&1 3>&-)
   local cat=$!
-  # In a session of its own: a neighbour in the same job could be the one that should write.
   setsid sleep 1000 </dev/null >/dev/null 2>&1 3>&- &
   local holder=$!
   exec 7>&-
@@ -185,7 +186,7 @@ b.close(); a.recv(1)' </dev/null >/dev/null 2>&1 &
 }
 
 @test "doctor: a process that waits for itself" {
-  perl -e 'pipe(R, W); sysread(R, $x, 1)' </dev/null >/dev/null 2>&1 3>&- &
+  setsid perl -e 'pipe(R, W); sysread(R, $x, 1)' </dev/null >/dev/null 2>&1 3>&- &
   local perl=$!
   ours+=("$perl")
   until_true sleeps_in "$perl" pipe
@@ -486,7 +487,7 @@ decoder_sleeps() {
 }
 
 @test "doctor: --heal=H3 ends the holder of a leaked end, and says what came of it" {
-  exec 7> >(exec cat >/dev/null 2>&1 3>&-)
+  exec 7> >(exec setsid cat >/dev/null 2>&1 3>&-)
   local cat=$!
   bare_keeping_7 setsid sleep 1000 </dev/null >/dev/null 2>&1 &
   local holder=$!
