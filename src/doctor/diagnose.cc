@@ -147,7 +147,7 @@ bool Diagnosis::is_stuck() const {
 }
 
 Diagnosis diagnose(const Scene& scene) {
-  const WaitGraph graph(scene);
+  WaitGraph graph(scene);
   Diagnosis diagnosis;
   Examination examination{.scene = scene, .graph = graph, .findings = diagnosis.findings};
   for (const Rule& rule : all_rules()) rule.look(examination, rule.info);
@@ -157,8 +157,8 @@ Diagnosis diagnose(const Scene& scene) {
   });
   diagnosis.unknown = Unknowns(scene, graph, diagnosis.findings).find();
   diagnosis.unreadable = scene.unreadable();
-  diagnosis.nodes = graph.nodes();
-  diagnosis.edges = graph.edges();
+  diagnosis.nodes = std::move(graph).take_nodes();
+  diagnosis.edges = std::move(graph).take_edges();
   diagnosis.kernel = scene.now().machine.kernel;
   return diagnosis;
 }

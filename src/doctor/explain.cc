@@ -392,8 +392,12 @@ Verdict verdict_of(const Diagnosis& diagnosis, const Scene& scene) {
 
 namespace {
 
+bool is_unknown(const Diagnosis& diagnosis, const ProcessId& id) {
+  return std::ranges::find(diagnosis.unknown, id, &Unknown::process) != diagnosis.unknown.end();
+}
+
 void admit_untold(Diagnosis& diagnosis, const Scene& scene, const Process& process) {
-  if (process.is_zombie() || Unjudged(diagnosis).contains(process.id())) return;
+  if (process.is_zombie() || is_unknown(diagnosis, process.id())) return;
   const bool is_halted = process.stat.state == 'T' || process.stat.state == 't';
   if (process.descriptors || scene.is_told(process.stat.pid) || is_halted) return;
   const bool is_root = scene.now().machine.looker == 0;
@@ -405,12 +409,10 @@ void admit_untold(Diagnosis& diagnosis, const Scene& scene, const Process& proce
 
 void admit_unseen_waits(Diagnosis& diagnosis, const Scene& scene,
                         const std::vector<ProcessId>& named) {
-  const Unjudged unjudged(diagnosis);
   const StrongEdges edges(diagnosis.edges);
   for (const Process* process : scene.processes()) {
-    if (unjudged.contains(process->id())) continue;
     std::optional<std::string> sentence = unseen_wait(scene, *process, diagnosis.findings);
-    if (!sentence) continue;
+    if (!sentence || is_unknown(diagnosis, process->id())) continue;
     const bool is_asked_for = std::ranges::any_of(named, [&](const ProcessId& id) {
       return edges.lead_only_to({node_of(*process)}, {.process = id, .external = {}});
     });
@@ -425,10 +427,10 @@ bool admit_unknown(Diagnosis& diagnosis, const Scene& scene, const std::vector<P
   for (const ProcessId& id : named) {
     if (const Process* process = scene.find(id)) admit_untold(diagnosis, scene, *process);
   }
+  if (named.empty()) return false;
   admit_unseen_waits(diagnosis, scene, named);
   const Unjudged unjudged(diagnosis);
-  return !named.empty() &&
-         std::ranges::all_of(named, [&](const ProcessId& id) { return unjudged.hold_up(id); });
+  return std::ranges::all_of(named, [&](const ProcessId& id) { return unjudged.hold_up(id); });
 }
 
 std::string explain(const Diagnosis& diagnosis, const Scene& scene, const Canvas& canvas) {

@@ -344,7 +344,8 @@ WaitGraph::WaitGraph(const Scene& scene) : edges_(EdgeMaker(scene).make()) {
   }
   nodes_.assign(nodes.begin(), nodes.end());
   deadlocked_ = find_deadlocked(scene, false);
-  possibly_deadlocked_ = find_deadlocked(scene, true);
+  const bool all_strong = std::ranges::all_of(edges_, &Edge::strong);
+  possibly_deadlocked_ = all_strong ? deadlocked_ : find_deadlocked(scene, true);
 }
 
 namespace {
@@ -463,7 +464,7 @@ std::set<Node> WaitGraph::find_deadlocked(const Scene& scene, bool weak_ones_too
 
 bool WaitGraph::can_go_on(const Scene& scene, const Node& node, const std::set<Node>& doomed,
                           bool weak_ones_too) const {
-  const std::vector<const Wait*> waits = scene.waits_of(node.process.pid);
+  const auto waits = scene.waits_of(node.process.pid);
   const Process* process = scene.find(node.process);
   const bool catches_signals = process != nullptr && process->signals_caught != 0;
   bool has_wait = false;

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "doctor/scene.h"
@@ -50,6 +51,9 @@ class WaitGraph {
 
   const std::vector<Node>& nodes() const { return nodes_; }
   const std::vector<Edge>& edges() const { return edges_; }
+  // For whoever has asked all that there is to ask.
+  std::vector<Node> take_nodes() && { return std::move(nodes_); }
+  std::vector<Edge> take_edges() && { return std::move(edges_); }
   std::vector<const Edge*> from(const Node& node) const;
   std::vector<const Edge*> to(const Node& node) const;
 

@@ -13,17 +13,17 @@ const Process* was(const Scene& scene, const Process& process) {
   return scene.find_before(process.id());
 }
 
-std::string program_of(const Process& process) {
+std::string_view program_of(const Process& process) {
   if (process.arguments && !process.arguments->empty()) {
     std::string_view name = base_name(process.arguments->front());
     if (name.starts_with('-')) name.remove_prefix(1);  // a login shell
-    if (!name.empty()) return std::string(name);
+    if (!name.empty()) return name;
   }
   return process.stat.comm;
 }
 
 bool is_program(const Process& process, std::initializer_list<std::string_view> names) {
-  const std::string name = program_of(process);
+  const std::string_view name = program_of(process);
   return std::ranges::any_of(
       names, [&](std::string_view known) { return known == process.stat.comm || known == name; });
 }

@@ -16,7 +16,8 @@ namespace penstock::doctor {
 // Processes.
 const procfs::Process* was(const Scene& scene, const Process& process);  // in the first snapshot
 // The program's name: of the executable as it was called, else what the kernel calls the process.
-std::string program_of(const Process& process);
+// Lives as long as the process.
+std::string_view program_of(const Process& process);
 // A daemon that reads other programs' logs through pipes, at descriptors of its own choice.
 bool keeps_logs(const Process& process);
 bool is_program(const Process& process, std::initializer_list<std::string_view> names);

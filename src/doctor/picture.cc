@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 #include <numeric>
+#include <unordered_map>
 #include <utility>
 
 #include "base/text.h"
@@ -121,14 +122,18 @@ Joint joint_of(const Scene& scene, ino_t pipe) {
   return joint;
 }
 
+struct Hash {
+  size_t operator()(const ProcessId& id) const { return std::hash<pid_t>{}(id.pid); }
+};
+
 // Who is fed by somebody else, while one after the other is taken away. Counted by joints and not
 // by pairs: of a pipe that a thousand processes share there would be a million.
 class Feeding {
  public:
   explicit Feeding(const std::vector<const Joint*>& joints) {
     for (const Joint* joint : joints) {
-      feeders_.push_back({.joint = joint, .left = {joint->from.begin(), joint->from.end()}});
-      feeders_.back().left.erase(ProcessId{});
+      feeders_.push_back({.joint = joint, .left = joint->from});
+      feeders_.back().prepare();
     }
     for (Feeders& feeders : feeders_) {
       for (const ProcessId& id : feeders.left) writes_[id].push_back(&feeders);
@@ -156,7 +161,7 @@ class Feeding {
           return reader != id && feeders->feeds(reader);
         });
       }
-      feeders->left.erase(id);
+      feeders->drop(id);
       for (const ProcessId& reader : fed) {
         if (!feeders->feeds(reader) && --fed_by_[reader] == 0) unfed.push_back(reader);
       }
@@ -167,14 +172,24 @@ class Feeding {
  private:
   struct Feeders {
     const Joint* joint = nullptr;
-    std::set<ProcessId> left;
+    std::vector<ProcessId> left;  // in their order, each once
 
-    bool feeds(const ProcessId& id) const { return left.size() > (left.contains(id) ? 1U : 0U); }
+    void prepare() {
+      std::erase(left, ProcessId{});
+      std::ranges::sort(left);
+      left.erase(std::ranges::unique(left).begin(), left.end());
+    }
+    bool contains(const ProcessId& id) const { return std::ranges::binary_search(left, id); }
+    bool feeds(const ProcessId& id) const { return left.size() > (contains(id) ? 1U : 0U); }
+    void drop(const ProcessId& id) {
+      const auto [first, last] = std::ranges::equal_range(left, id);
+      left.erase(first, last);
+    }
   };
 
   std::deque<Feeders> feeders_;  // stay where they are
-  std::map<ProcessId, std::vector<Feeders*>> writes_;
-  std::map<ProcessId, size_t> fed_by_;  // by how many joints
+  std::unordered_map<ProcessId, std::vector<Feeders*>, Hash> writes_;
+  std::unordered_map<ProcessId, size_t, Hash> fed_by_;  // by how many joints
 };
 
 // Collects joints that have a process in common, and puts their stages in order.
@@ -194,6 +209,8 @@ class Assembly {
   Pipeline pipeline() {
     sort();
     Pipeline out;
+    out.stages.reserve(order_.size());
+    out.flows.reserve(joints_.size());
     for (const ProcessId& id : order_) add_stage(out, id);
     for (const Joint* joint : joints_) add_flow(out, *joint);
     std::ranges::sort(out.flows, {}, [](const PipelineFlow& flow) {
@@ -258,7 +275,7 @@ class Assembly {
   std::vector<const Joint*> joints_;
   std::set<ProcessId> members_;
   std::vector<ProcessId> order_;
-  std::map<ProcessId, size_t> places_;  // of the members, in the pipeline's stages
+  std::unordered_map<ProcessId, size_t, Hash> places_;  // of the members, in the pipeline's stages
 };
 
 // For each joint the number of its group: joints of one group are connected.
@@ -269,7 +286,7 @@ std::vector<size_t> groups_of(const std::vector<Joint>& joints) {
     while (group[i] != i) i = group[i] = group[group[i]];
     return i;
   };
-  std::map<ProcessId, size_t> first_seen;
+  std::unordered_map<ProcessId, size_t, Hash> first_seen;
   for (size_t i = 0; i < joints.size(); ++i) {
     for (const auto* side : {&joints[i].from, &joints[i].to}) {
       for (const ProcessId& id : *side) {

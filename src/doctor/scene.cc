@@ -36,6 +36,10 @@ const Process* look_up(const std::unordered_map<pid_t, const Process*>& places,
   return process != nullptr && process->id() == id ? process : nullptr;
 }
 
+pid_t parent_of(const Process* process) {
+  return process->stat.parent;
+}
+
 // What both snapshots say alike.
 template <typename T>
 std::optional<T> agreed(const Scene& scene, ino_t pipe, std::optional<T> PipeFacts::*fact) {
@@ -159,14 +163,19 @@ Scene::Scene(const Snapshot& before, const Snapshot& now) : before_(before), now
   index(now_.pipes, pipes_now_);
   index_holders();
   find_gates();
+  children_.reserve(now_.processes.size());
+  waits_of_.reserve(now_.processes.size());
   for (const auto& [pid, process] : now_.processes) {
-    children_.emplace(process.stat.parent, &process);
+    children_.push_back(&process);
     const Process* was = find_before(process.id());
     if (was == nullptr || counters_moved(*was, process)) moved_.insert(pid);
     if (was == nullptr || !process.looked_at || !was->looked_at) continue;
     processes_.push_back(&process);
     find_waits(process);
   }
+  std::ranges::stable_sort(children_, {}, parent_of);
+  wait_places_.reserve(waits_.size());
+  for (const Wait& wait : waits_) wait_places_.push_back(&wait);
   find_pipes();
 }
 
@@ -177,6 +186,8 @@ void Scene::index_holders() {
     }
     holders.back().fds.push_back(fd);
   };
+  readers_.reserve(now_.pipes.size());
+  writers_.reserve(now_.pipes.size());
   for (const auto& [pid, process] : now_.processes) {
     if (!process.descriptors) continue;
     for (const Descriptor& file : *process.descriptors) {
@@ -242,7 +253,7 @@ void Scene::find_waits(const Process& process) {
     const Task leader{.tid = process.stat.pid, .state = process.stat.state};
     waits_.push_back(sleep_of(*this, now_, process, leader));
   }
-  waits_of_[process.stat.pid] = {first, waits_.size()};
+  waits_of_[process.stat.pid] = {first, waits_.size() - first};
 }
 
 const Process* Scene::find(const ProcessId& id) const {
@@ -258,10 +269,8 @@ const Process* Scene::find_before(const ProcessId& id) const {
 }
 
 std::vector<const Process*> Scene::children(pid_t parent) const {
-  std::vector<const Process*> found;
-  const auto [first, last] = children_.equal_range(parent);
-  for (auto it = first; it != last; ++it) found.push_back(it->second);
-  return found;
+  const auto found = std::ranges::equal_range(children_, parent, {}, parent_of);
+  return {found.begin(), found.end()};
 }
 
 bool Scene::is_ancestor(pid_t ancestor, pid_t descendant) const {
@@ -274,12 +283,10 @@ bool Scene::is_ancestor(pid_t ancestor, pid_t descendant) const {
   return false;
 }
 
-std::vector<const Wait*> Scene::waits_of(pid_t pid) const {
-  std::vector<const Wait*> found;
-  const auto range = waits_of_.find(pid);
-  if (range == waits_of_.end()) return found;
-  for (size_t i = range->second.first; i < range->second.second; ++i) found.push_back(&waits_[i]);
-  return found;
+std::span<const Wait* const> Scene::waits_of(pid_t pid) const {
+  const auto place = waits_of_.find(pid);
+  if (place == waits_of_.end()) return {};
+  return std::span(wait_places_).subspan(place->second.first, place->second.second);
 }
 
 std::vector<const Wait*> Scene::steady(WaitKind kind) const {
@@ -305,7 +312,7 @@ bool Scene::moved(pid_t pid) const {
 }
 
 bool Scene::is_told(pid_t pid) const {
-  const std::vector<const Wait*> waits = waits_of(pid);
+  const auto waits = waits_of(pid);
   return !waits.empty() && std::ranges::none_of(waits, [](const Wait* wait) {
     return wait->kind == WaitKind::untold;
   });

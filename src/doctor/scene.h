@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -83,7 +84,7 @@ class Scene {
 
   // Every thread of every looked-at process.
   const std::vector<Wait>& waits() const { return waits_; }
-  std::vector<const Wait*> waits_of(pid_t pid) const;
+  std::span<const Wait* const> waits_of(pid_t pid) const;
   // Steady waits of this kind, of the whole scene or on one pipe.
   std::vector<const Wait*> steady(WaitKind kind) const;
   std::vector<const Wait*> steady_on(WaitKind kind, ino_t pipe) const;
@@ -140,9 +141,10 @@ class Scene {
   std::vector<GateText> gates_;
   Holders readers_;
   Holders writers_;
-  std::multimap<pid_t, const Process*> children_;
-  std::map<pid_t, std::pair<size_t, size_t>> waits_of_;       // where in waits_ they stand
-  std::unordered_map<ino_t, std::vector<size_t>> steady_on_;  // the same, by pipe
+  std::vector<const Process*> children_;                           // all, by their parents
+  std::vector<const Wait*> wait_places_;                           // of each in waits_
+  std::unordered_map<pid_t, std::pair<size_t, size_t>> waits_of_;  // from, and how many
+  std::unordered_map<ino_t, std::vector<size_t>> steady_on_;       // the same, by pipe
   std::set<pid_t> moved_;
 
   void index_holders();

@@ -19,7 +19,7 @@ struct Staging {
   procfs::Snapshot now;
   Scene scene;
 
-  const Wait& wait(pid_t pid) const { return *scene.waits_of(pid).at(0); }
+  const Wait& wait(pid_t pid) const { return *scene.waits_of(pid).front(); }
 };
 
 TEST(Scene, AWaitIsSteadyWhenNothingOfItMoved) {

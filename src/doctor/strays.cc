@@ -93,14 +93,16 @@ bool waits_behind(const Scene& scene, const Process& process, const Process& use
 Stray stray_kind(const Scene& scene, const Holder& holder, const Process& user, ino_t pipe) {
   const Process& process = *holder.process;
   if (!process.looked_at || !has_rested(scene, process)) return Stray::no;
-  const bool is_kin = scene.is_ancestor(process.stat.pid, user.stat.pid) ||
-                      scene.is_ancestor(user.stat.pid, process.stat.pid);
+  const auto is_kin = [&] {
+    return scene.is_ancestor(process.stat.pid, user.stat.pid) ||
+           scene.is_ancestor(user.stat.pid, process.stat.pid);
+  };
   if (is_mux_master(process)) return Stray::mux;
   if (is_agent(process)) return Stray::agent;
-  if (is_kin) return Stray::no;
-  if (is_orphan(scene, process, user)) return Stray::orphan;
+  if (is_orphan(scene, process, user)) return is_kin() ? Stray::no : Stray::orphan;
   // One that became another program with a descriptor that it was not told of.
-  if (!holds_beyond(holder, 2) || is_shell(process) || !process.exe || process.exe == user.exe) {
+  if (!holds_beyond(holder, 2) || is_shell(process) || !process.exe || process.exe == user.exe ||
+      is_kin()) {
     return Stray::no;
   }
   // A neighbour in a shell's pipeline may have moved its standard output, as ssh does; not one

@@ -85,7 +85,7 @@ std::optional<std::string> unseen_wait(const Scene& scene, const Process& proces
   bool is_shared = false;
   ino_t socket = 0;
   const Wait* on_socket = nullptr;
-  const std::vector<const Wait*> waits = scene.waits_of(process.stat.pid);
+  const auto waits = scene.waits_of(process.stat.pid);
   for (const Wait* wait : waits) {
     if (is_lock_without_limit(process, *wait)) {
       is_shared = is_shared || may_be_shared(process, *wait);
