@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "pipeline/engine.h"
 #include "pipeline/header_read.h"
+#include "pipeline/means_missing.h"
 #include "pipeline/seal_check.h"
 #include "pipeline/upstream.h"
 #include "sys/files.h"
@@ -28,7 +29,7 @@ void check_rest(int fd, const std::string& name, Verified& result) {
   std::optional<pipeline::SealCheck> check;
   result.state = SealState::not_sealed;
   if (result.metadata->seal) {
-    check.emplace(*result.metadata->seal);
+    pipeline::by_our_means([&] { check.emplace(*result.metadata->seal); });
     result.state = SealState::whole;
   }
   auto judge = [&](auto act) {
@@ -138,6 +139,8 @@ Verified verify_file(const std::string& path, const Decoding& decoding,
       return {.reason = "is not a regular file"};
     sys::set_blocking(file.get());
     if (!decoding.plan) return verify_plain(file.get(), name);
+  } catch (const pipeline::MeansMissing&) {
+    throw;
   } catch (const Error& error) {
     return {.reason = error.message()};
   }

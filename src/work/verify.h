@@ -28,7 +28,7 @@ struct Verified {
 };
 
 // Reads the job file to its end, through the decoder if there is one. Throws Error only where no
-// file could be verified: a decoder that cannot be started.
+// file could be verified: a decoder that cannot be started, no library for the seal.
 Verified verify_file(const std::string& path, const Decoding& decoding,
                      const pipeline::Options& options);
 

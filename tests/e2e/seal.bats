@@ -329,6 +329,13 @@ every_size() {
   LD_PRELOAD=$T/without.so process --on-error Delete --verify before -d cat "${keep[@]}"
   refused 2 "seals need libsodium"
   cmp whole q/jobs/fspl-2.fspl
+  # Nor is a file called unreadable that is whole.
+  local decoder
+  for decoder in "" cat; do
+    if LD_PRELOAD=$T/without.so penstock verify ${decoder:+-d "$decoder"} q/jobs/fspl-2.fspl >out 2>err; then fail "verify"; fi
+    [ ! -s out ]
+    grep -q "seals need libsodium" err
+  done
   process "${keep[@]}"
   succeeded 2
 }
