@@ -69,6 +69,7 @@ enum class CommandId : uint8_t {
   queue_get_next,
   queue_set_next,
   queue_sweep,
+  queue_check,
   quarantine_list,
   quarantine_show,
   quarantine_release,

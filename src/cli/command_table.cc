@@ -108,6 +108,8 @@ constexpr auto kQueueSweep =
                  Option{.name = "json", .help = "print JSON"}),
          kDecoderReading);
 
+constexpr auto kQueueCheck = options(kQueuedir, Option{.name = "json", .help = "print JSON"});
+
 constexpr auto kQuarantineList = options(kQueuedir, Option{.name = "json", .help = "print JSON"});
 constexpr auto kQuarantineShow = options(kQueuedir);
 constexpr Option kAllQuarantined{.name = "all", .help = "all that are in the quarantine"};
@@ -424,6 +426,16 @@ constexpr auto kCommands = std::to_array<Command>({
               "temporary files that a killed writer has left; and files that differ though they "
               "carry one number, which stay. Removes nothing without --apply.",
      .options = kQueueSweep,
+     .is_ours = true},
+    {.id = CommandId::queue_check,
+     .name = "queue-check",
+     .group = Group::queue,
+     .summary = "warn of what lets others meddle with a queue",
+     .about =
+         "Looks at owners and modes of the queue, its parent directory and what lies in it, and "
+         "prints a line for each that lets somebody besides this user and root add, change or "
+         "replace jobs. Exit status 0: nothing; 1: something; 2: it could not look.",
+     .options = kQueueCheck,
      .is_ours = true},
     {.id = CommandId::quarantine_list,
      .name = "quarantine-list",
