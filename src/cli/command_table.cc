@@ -237,7 +237,7 @@ constexpr Option kRunTimeout{.name = "timeout",
                              .min = 1,
                              .help = "end the whole pipeline after this time (default: no limit)"};
 constexpr auto kRun =
-    ours(kRunGate, kVerify, kSpoolDir, kDecoderOk, kRunTimeout, kStallAfter, kOnStall, kKillAfter,
+    ours(kRunGate, kVerify, kSpoolDir, kSandbox, kSandboxWrite, kDecoderOk, kRunTimeout, kStallAfter, kOnStall, kKillAfter,
          Option{.name = "report",
                 .help = "at the end a line for each stage on standard error: status, bytes in and "
                         "out, time"},

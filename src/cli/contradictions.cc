@@ -63,6 +63,9 @@ std::optional<std::string> contradiction_in(const Arguments& arguments) {
       !equal_ignoring_case(*arguments.value("on-error"), "quarantine")) {
     return "--quarantine-limit counts only with --on-error quarantine";
   }
+  if (is_given(arguments, {"sandbox-write"}) && !is_given(arguments, {"sandbox"})) {
+    return "--sandbox-write counts only with --sandbox";
+  }
   return std::nullopt;
 }
 

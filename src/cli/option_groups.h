@@ -122,7 +122,23 @@ inline constexpr Option kStrictDecoder{
         "refuse a decoder string with a pipe in it that must be left to a shell without "
         "pipefail, since failures inside it would go unnoticed"};
 
-inline constexpr auto kDecoderReading = ours(kHeaderTimeout, kStrictDecoder);
+inline constexpr Option kSandbox{
+    .name = "sandbox",
+    .value_name = "strict|try",
+    .value = Value::choice,
+    .help =
+        "let what parses the input write to no file, use no network and gain no rights (Landlock "
+        "and seccomp). strict (the default) refuses to run where the kernel cannot; try says so "
+        "and goes on",
+    .value_is_optional = true};
+inline constexpr Option kSandboxWrite{
+    .name = "sandbox-write",
+    .value_name = "DIR[:DIR...]",
+    .value = Value::filled,
+    .help = "with --sandbox: directories where files may be made and changed all the same"};
+
+inline constexpr auto kDecoderReading =
+    ours(kHeaderTimeout, kStrictDecoder, kSandbox, kSandboxWrite);
 
 // How the payload reaches the command; for queue-process, stdin-process and run.
 

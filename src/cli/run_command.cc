@@ -88,6 +88,7 @@ int run_pipeline(const Arguments& arguments) {
     config.command.spec = std::move(stages.back());
     config.command.env = engine.environment;
     stages.pop_back();
+    confine(arguments, stages);
     // Otherwise nothing of ours lies in the way to count.
     const bool we_feed =
         options.verify_before || (!stages.empty() && options.gate != pipeline::GateStrength::eof &&
