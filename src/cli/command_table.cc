@@ -80,11 +80,14 @@ constexpr auto kQueueWrite =
                      .help = "accept input of no bytes at all",
                      .excludes = "check"}));
 
-constexpr Option kParamsSeparator{
-    .name = "params-separator",
+constexpr Option kParamsAfterDashes{
+    .name = "params-after-dashes",
     .help =
         "with --allow-job-params: put -- before the job's parameters, so that none is taken "
         "for an option"};
+// Its name before.
+constexpr Option kParamsSeparator{
+    .name = "params-separator", .help = kParamsAfterDashes.help, .hidden = true};
 
 constexpr Option kNull{.short_name = '0',
                        .name = "null",
@@ -199,7 +202,7 @@ constexpr auto kQueueProcess = join(
                 .help = "how long to wait while another run holds the queue; 0 gives up at once"},
          Option{.name = "remove-old",
                 .help = "remove job files with numbers below the next one: they will never run"},
-         kParamsSeparator,
+         kParamsAfterDashes, kParamsSeparator,
          Option{.name = "gap-status",
                 .value_name = "N",
                 .value = Value::number,
@@ -221,7 +224,7 @@ constexpr auto kQueueProcess = join(
 constexpr auto kStdinInfo = ours(kJson, kNull);
 constexpr auto kStdinPayload = ours(kRequireSeal);
 constexpr auto kStdinProcess = join(options(kAllowJobParams, kIgnorePayload, kTimeout), kPipeline,
-                                    ours(kRequireSeal, kParamsSeparator));
+                                    ours(kRequireSeal, kParamsAfterDashes, kParamsSeparator));
 
 constexpr Option kRunGate{.name = "gate",
                           .value_name = kGate.value_name,
@@ -237,7 +240,8 @@ constexpr Option kRunTimeout{.name = "timeout",
                              .min = 1,
                              .help = "end the whole pipeline after this time (default: no limit)"};
 constexpr auto kRun =
-    ours(kRunGate, kVerify, kSpoolDir, kSandbox, kSandboxWrite, kDecoderOk, kRunTimeout, kStallAfter, kOnStall, kKillAfter,
+    ours(kRunGate, kVerify, kSpoolDir, kMaxPayload, kSandbox, kSandboxWrite, kDecoderOk,
+         kRunTimeout, kStallAfter, kOnStall, kKillAfter,
          Option{.name = "report",
                 .help = "at the end a line for each stage on standard error: status, bytes in and "
                         "out, time"},

@@ -27,6 +27,7 @@ constexpr auto kContradictions = std::to_array<Contradiction>({
     {{"stdin", "file"}, {"gate", "eof"}, "nothing can be kept from a command that has the file"},
     {{"stdin", "file"}, {"ignore-payload"}, "the command gets either the one or /dev/null"},
     {{"verify", "before"}, {"ignore-payload"}, "a payload that is not read is not verified"},
+    {{"max-payload"}, {"ignore-payload"}, "a payload that is not read is not measured"},
     {{"require-seal"}, {"ignore-payload"}, "a payload that is not read is not checked"},
     {{"capture-stderr"}, {"output-to", "SaveBoth"}, "its stderr goes to a file already"},
     {{"remove-old"}, {"never-delete"}, "files that are kept are old once the number has moved on"},

@@ -105,6 +105,7 @@ pipeline::Options pipeline_options(const Arguments& arguments) {
   }
   if (arguments.knows("kill-after"))
     options.stall.kill_after = arguments.seconds("kill-after").value_or(600s);
+  if (given("max-payload")) options.max_payload = arguments.size("max-payload");
   if (arguments.knows("timeout")) options.timeout = arguments.seconds("timeout");
   return options;
 }
@@ -170,7 +171,11 @@ work::CommandLine command_line(const Arguments& arguments) {
   line.argv.emplace_back(arguments.positional().value_or(""));
   line.argv.insert(line.argv.end(), arguments.params().begin(), arguments.params().end());
   line.allow_job_params = arguments.has("allow-job-params");
-  line.params_separator = arguments.has("params-separator");
+  if (const std::string pattern(arguments.value("allow-job-params").value_or(""));
+      !pattern.empty()) {
+    line.allowed_params.emplace(pattern);
+  }
+  line.params_separator = arguments.has("params-after-dashes") || arguments.has("params-separator");
   return line;
 }
 
