@@ -19,6 +19,7 @@ enum class Value : uint8_t {
   statuses,  // exit statuses from 1 to 255, separated by commas
   level,     // a log level
   size,      // bytes in [min, max] with an optional K, M or G (powers of 1024), or "max"
+  pattern,   // an extended regular expression
   delays,    // one or two lengths of time in [min, max] seconds, "30" or "1m..1h"; not the longer
              // first
 };
@@ -69,6 +70,7 @@ enum class CommandId : uint8_t {
   queue_get_next,
   queue_set_next,
   queue_sweep,
+  queue_check,
   quarantine_list,
   quarantine_show,
   quarantine_release,

@@ -80,11 +80,14 @@ constexpr auto kQueueWrite =
                      .help = "accept input of no bytes at all",
                      .excludes = "check"}));
 
-constexpr Option kParamsSeparator{
-    .name = "params-separator",
+constexpr Option kParamsAfterDashes{
+    .name = "params-after-dashes",
     .help =
         "with --allow-job-params: put -- before the job's parameters, so that none is taken "
         "for an option"};
+// Its name before.
+constexpr Option kParamsSeparator{
+    .name = "params-separator", .help = kParamsAfterDashes.help, .hidden = true};
 
 constexpr Option kNull{.short_name = '0',
                        .name = "null",
@@ -107,6 +110,8 @@ constexpr auto kQueueSweep =
                  Option{.name = "apply", .help = "remove them, rather than only say which"},
                  Option{.name = "json", .help = "print JSON"}),
          kDecoderReading);
+
+constexpr auto kQueueCheck = options(kQueuedir, Option{.name = "json", .help = "print JSON"});
 
 constexpr auto kQuarantineList = options(kQueuedir, Option{.name = "json", .help = "print JSON"});
 constexpr auto kQuarantineShow = options(kQueuedir);
@@ -197,7 +202,7 @@ constexpr auto kQueueProcess = join(
                 .help = "how long to wait while another run holds the queue; 0 gives up at once"},
          Option{.name = "remove-old",
                 .help = "remove job files with numbers below the next one: they will never run"},
-         kParamsSeparator,
+         kParamsAfterDashes, kParamsSeparator,
          Option{.name = "gap-status",
                 .value_name = "N",
                 .value = Value::number,
@@ -219,7 +224,7 @@ constexpr auto kQueueProcess = join(
 constexpr auto kStdinInfo = ours(kJson, kNull);
 constexpr auto kStdinPayload = ours(kRequireSeal);
 constexpr auto kStdinProcess = join(options(kAllowJobParams, kIgnorePayload, kTimeout), kPipeline,
-                                    ours(kRequireSeal, kParamsSeparator));
+                                    ours(kRequireSeal, kParamsAfterDashes, kParamsSeparator));
 
 constexpr Option kRunGate{.name = "gate",
                           .value_name = kGate.value_name,
@@ -235,7 +240,8 @@ constexpr Option kRunTimeout{.name = "timeout",
                              .min = 1,
                              .help = "end the whole pipeline after this time (default: no limit)"};
 constexpr auto kRun =
-    ours(kRunGate, kVerify, kSpoolDir, kDecoderOk, kRunTimeout, kStallAfter, kOnStall, kKillAfter,
+    ours(kRunGate, kVerify, kSpoolDir, kMaxPayload, kSandbox, kSandboxWrite, kDecoderOk,
+         kRunTimeout, kStallAfter, kOnStall, kKillAfter,
          Option{.name = "report",
                 .help = "at the end a line for each stage on standard error: status, bytes in and "
                         "out, time"},
@@ -424,6 +430,16 @@ constexpr auto kCommands = std::to_array<Command>({
               "temporary files that a killed writer has left; and files that differ though they "
               "carry one number, which stay. Removes nothing without --apply.",
      .options = kQueueSweep,
+     .is_ours = true},
+    {.id = CommandId::queue_check,
+     .name = "queue-check",
+     .group = Group::queue,
+     .summary = "warn of what lets others meddle with a queue",
+     .about =
+         "Looks at owners and modes of the queue, its parent directory and what lies in it, and "
+         "prints a line for each that lets somebody besides this user and root add, change or "
+         "replace jobs. Exit status 0: nothing; 1: something; 2: it could not look.",
+     .options = kQueueCheck,
      .is_ours = true},
     {.id = CommandId::quarantine_list,
      .name = "quarantine-list",

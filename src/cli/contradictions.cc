@@ -27,6 +27,7 @@ constexpr auto kContradictions = std::to_array<Contradiction>({
     {{"stdin", "file"}, {"gate", "eof"}, "nothing can be kept from a command that has the file"},
     {{"stdin", "file"}, {"ignore-payload"}, "the command gets either the one or /dev/null"},
     {{"verify", "before"}, {"ignore-payload"}, "a payload that is not read is not verified"},
+    {{"max-payload"}, {"ignore-payload"}, "a payload that is not read is not measured"},
     {{"require-seal"}, {"ignore-payload"}, "a payload that is not read is not checked"},
     {{"capture-stderr"}, {"output-to", "SaveBoth"}, "its stderr goes to a file already"},
     {{"remove-old"}, {"never-delete"}, "files that are kept are old once the number has moved on"},
@@ -62,6 +63,9 @@ std::optional<std::string> contradiction_in(const Arguments& arguments) {
   if (is_given(arguments, {"quarantine-limit"}) &&
       !equal_ignoring_case(*arguments.value("on-error"), "quarantine")) {
     return "--quarantine-limit counts only with --on-error quarantine";
+  }
+  if (is_given(arguments, {"sandbox-write"}) && !is_given(arguments, {"sandbox"})) {
+    return "--sandbox-write counts only with --sandbox";
   }
   return std::nullopt;
 }

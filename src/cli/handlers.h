@@ -20,6 +20,7 @@ int handle_queue_ls(const Arguments& arguments);
 int handle_queue_info(const Arguments& arguments);
 int handle_queue_payload(const Arguments& arguments);
 int handle_queue_sweep(const Arguments& arguments);
+int handle_queue_check(const Arguments& arguments);
 int handle_queue_process(const Arguments& arguments);
 
 int handle_quarantine(const Arguments& arguments, CommandId id);

@@ -59,6 +59,8 @@ int handle(const Invocation& invocation) {
       return handle_queue_number(arguments, id);
     case CommandId::queue_sweep:
       return handle_queue_sweep(arguments);
+    case CommandId::queue_check:
+      return handle_queue_check(arguments);
     case CommandId::quarantine_list:
     case CommandId::quarantine_show:
     case CommandId::quarantine_release:

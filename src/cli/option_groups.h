@@ -66,9 +66,13 @@ inline constexpr Option kJob{.short_name = 'j',
                              .required = true};
 inline constexpr Option kAllowJobParams{
     .name = "allow-job-params",
+    .value_name = "PATTERN",
+    .value = Value::pattern,
     .help =
         "append the parameters that the job carries to the command's; without it they only "
-        "appear as FSPL_PARAM_n"};
+        "appear as FSPL_PARAM_n. With a PATTERN (not in fspl), an extended regular expression, "
+        "a job fails before its command is started unless each parameter matches it as a whole",
+    .value_is_optional = true};
 inline constexpr Option kIgnorePayload{
     .name = "ignore-payload",
     .help = "give the command /dev/null as standard input instead of the payload"};
@@ -122,7 +126,23 @@ inline constexpr Option kStrictDecoder{
         "refuse a decoder string with a pipe in it that must be left to a shell without "
         "pipefail, since failures inside it would go unnoticed"};
 
-inline constexpr auto kDecoderReading = ours(kHeaderTimeout, kStrictDecoder);
+inline constexpr Option kSandbox{
+    .name = "sandbox",
+    .value_name = "strict|try",
+    .value = Value::choice,
+    .help =
+        "let what parses the input write to no file, use no network and gain no rights (Landlock "
+        "and seccomp). strict (the default) refuses to run where the kernel cannot; try says so "
+        "and goes on",
+    .value_is_optional = true};
+inline constexpr Option kSandboxWrite{
+    .name = "sandbox-write",
+    .value_name = "DIR[:DIR...]",
+    .value = Value::filled,
+    .help = "with --sandbox: directories where files may be made and changed all the same"};
+
+inline constexpr auto kDecoderReading =
+    ours(kHeaderTimeout, kStrictDecoder, kSandbox, kSandboxWrite);
 
 // How the payload reaches the command; for queue-process, stdin-process and run.
 
@@ -147,6 +167,13 @@ inline constexpr Option kSpoolDir{
     .value_name = "DIR",
     .value = Value::filled,
     .help = "where --verify before stores the input, in a file without a name"};
+inline constexpr Option kMaxPayload{
+    .name = "max-payload",
+    .value_name = "SIZE",
+    .value = Value::size,
+    .help =
+        "a payload of more bytes than this, as the command would get it, has failed: its end is "
+        "never seen. K, M and G are understood (default: no limit)"};
 inline constexpr Option kStdin{
     .name = "stdin",
     .value_name = "pipe|file",
@@ -233,7 +260,7 @@ inline constexpr Option kKillAfter{
     .help = "without a byte, under --on-stall kill or retry, the job is ended"};
 
 inline constexpr auto kPipeline =
-    ours(kGate, kVerify, kSpoolDir, kStdin, kCloseFds, kCgroup, kPipeSize, kKillGrace, kKillWith,
-         kCaptureStderr, kEarlyEnd, kStallAfter, kOnStall, kKillAfter);
+    ours(kGate, kVerify, kSpoolDir, kMaxPayload, kStdin, kCloseFds, kCgroup, kPipeSize, kKillGrace,
+         kKillWith, kCaptureStderr, kEarlyEnd, kStallAfter, kOnStall, kKillAfter);
 
 }  // namespace penstock::cli

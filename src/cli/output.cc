@@ -96,6 +96,18 @@ std::string json_of(const std::vector<work::Stray>& strays) {
   return list.dump(2) + "\n";
 }
 
+std::string json_of(const std::vector<work::QueueWarning>& warnings) {
+  Json list = Json::array();
+  for (const work::QueueWarning& warning : warnings) {
+    Json entry;
+    entry["kind"] = work::warning_name(warning.kind);
+    add_file_name(entry, warning.path, "path");
+    entry["reason"] = warning.reason;
+    list.push_back(std::move(entry));
+  }
+  return list.dump(2) + "\n";
+}
+
 std::string json_of(const std::vector<spool::QuarantinedJob>& jobs) {
   Json list = Json::array();
   for (const spool::QuarantinedJob& job : jobs) {

@@ -9,6 +9,7 @@
 
 #include "packet/metadata.h"
 #include "spool/quarantine.h"
+#include "work/queue_check.h"
 #include "work/sweep.h"
 
 namespace penstock::cli {
@@ -50,6 +51,9 @@ std::string json_of(const std::vector<VerifiedFile>& files);
 // An array of objects: kind (old, duplicate, conflict, temporary), id (null for temporary), file
 // (below the queue), of (duplicate, conflict: the other file), stays.
 std::string json_of(const std::vector<work::Stray>& strays);
+// An array of objects: kind (owner, writable, readable, link, special, temporary), path (and
+// path_hex as above), reason.
+std::string json_of(const std::vector<work::QueueWarning>& warnings);
 // An array of objects: id (null where there is no report), file_name, moved, attempts,
 // may_have_been_applied, reason.
 std::string json_of(const std::vector<spool::QuarantinedJob>& jobs);

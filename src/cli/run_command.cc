@@ -58,6 +58,7 @@ int status_of(const Outcome& outcome) {
       return kOurFailure;
     case Outcome::Kind::payload_failed:
     case Outcome::Kind::seal_broken:
+    case Outcome::Kind::too_large:
     case Outcome::Kind::means_missing:
     case Outcome::Kind::stalled:
     case Outcome::Kind::stalled_try_again:
@@ -79,6 +80,11 @@ int run_pipeline(const Arguments& arguments) {
   } catch (const Error& error) {
     throw UsageError("run", error.message());
   }
+  if (options.max_payload && stages.size() == 1 && !options.verify_before) {
+    throw UsageError("run",
+                     "--max-payload: one command alone reads its input itself; with "
+                     "--verify before it is measured");
+  }
   Outcome outcome;
   std::optional<int> signal;
   {
@@ -88,6 +94,7 @@ int run_pipeline(const Arguments& arguments) {
     config.command.spec = std::move(stages.back());
     config.command.env = engine.environment;
     stages.pop_back();
+    confine(arguments, stages);
     // Otherwise nothing of ours lies in the way to count.
     const bool we_feed =
         options.verify_before || (!stages.empty() && options.gate != pipeline::GateStrength::eof &&

@@ -9,7 +9,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pipeline/decoder_string.h"
+#include "pipeline/stage_sandbox.h"
 #include "sys/files.h"
+#include "sys/sandbox.h"
+#include "work/run_failure.h"
 
 namespace penstock::cli {
 
@@ -27,6 +30,16 @@ std::vector<std::string> words_of(std::string_view text) {
     text.remove_prefix(end);
   }
   return words;
+}
+
+std::vector<std::string> parts_of(std::string_view list, char separator) {
+  std::vector<std::string> parts;
+  for (;;) {
+    const size_t end = list.find(separator);
+    if (end != 0 && !list.empty()) parts.emplace_back(list.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    list.remove_prefix(end + 1);
+  }
 }
 
 void check_spool_dir(const std::string& directory) {
@@ -92,6 +105,7 @@ pipeline::Options pipeline_options(const Arguments& arguments) {
   }
   if (arguments.knows("kill-after"))
     options.stall.kill_after = arguments.seconds("kill-after").value_or(600s);
+  if (given("max-payload")) options.max_payload = arguments.size("max-payload");
   if (arguments.knows("timeout")) options.timeout = arguments.seconds("timeout");
   return options;
 }
@@ -118,6 +132,7 @@ work::Decoding decoding(const Arguments& arguments) {
     throw Error(
         cat("SHELL is ", printable(shell_path), ", which runs no decoder: set SHELL=/bin/sh"));
   }
+  confine(arguments, result.plan->stages);
   if (result.plan->hides_a_pipe) {
     if (arguments.has("strict-decoder")) {
       throw Error(
@@ -130,12 +145,37 @@ work::Decoding decoding(const Arguments& arguments) {
   return result;
 }
 
+void confine(const Arguments& arguments, std::span<pipeline::StageSpec> stages) {
+  if (!arguments.knows("sandbox") || !arguments.has("sandbox")) return;
+  if (const auto gap = sys::sandbox_gap()) {
+    if (!equal_ignoring_case(*arguments.value("sandbox"), "try")) {
+      throw work::RunFailure(work::FailureKind::unavailable,
+                             cat("this machine has no sandbox for --sandbox: ", *gap,
+                                 "; --sandbox=try goes on without"));
+    }
+    Log::warn(cat("--sandbox=try: not all of the sandbox is there: ", *gap));
+  }
+  std::vector<std::string> may_write;
+  if (arguments.has("sandbox-write")) {
+    may_write = parts_of(arguments.text("sandbox-write"), ':');
+    for (const std::string& directory : may_write) {
+      if (!sys::try_open(directory, O_PATH | O_DIRECTORY))
+        throw Error::from_errno(cat("--sandbox-write ", printable(directory)));
+    }
+  }
+  for (pipeline::StageSpec& stage : stages) pipeline::confine(stage, may_write);
+}
+
 work::CommandLine command_line(const Arguments& arguments) {
   work::CommandLine line;
   line.argv.emplace_back(arguments.positional().value_or(""));
   line.argv.insert(line.argv.end(), arguments.params().begin(), arguments.params().end());
   line.allow_job_params = arguments.has("allow-job-params");
-  line.params_separator = arguments.has("params-separator");
+  if (const std::string pattern(arguments.value("allow-job-params").value_or(""));
+      !pattern.empty()) {
+    line.allowed_params.emplace(pattern);
+  }
+  line.params_separator = arguments.has("params-after-dashes") || arguments.has("params-separator");
   return line;
 }
 

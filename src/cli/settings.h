@@ -2,6 +2,8 @@
 // run something.
 #pragma once
 
+#include <span>
+
 #include "cli/args.h"
 #include "pipeline/options.h"
 #include "work/job_run.h"
@@ -13,6 +15,9 @@ namespace penstock::cli {
 pipeline::Options pipeline_options(const Arguments& arguments);
 // Sees the decoder string through, warns of what it hides, and refuses that with --strict-decoder.
 work::Decoding decoding(const Arguments& arguments);
+// Under --sandbox: marks the stages. Throws RunFailure where this machine has no sandbox, unless
+// that was to be tried only, and Error for a directory that cannot be opened.
+void confine(const Arguments& arguments, std::span<pipeline::StageSpec> stages);
 work::CommandLine command_line(const Arguments& arguments);
 
 }  // namespace penstock::cli

@@ -4,7 +4,9 @@
 #include <array>
 #include <utility>
 
+#include "base/error.h"
 #include "base/text.h"
+#include "work/parameter_pattern.h"
 
 namespace penstock::cli {
 
@@ -180,6 +182,14 @@ std::optional<std::string> value_problem(const Option& option, std::string_view 
     case Value::level:
       if (parse_log_level(text)) return std::nullopt;
       return cat(shown, " is none of ", option.value_name, " and no number from 1 to 5");
+    case Value::pattern:
+      if (text.empty()) return "may not be empty";
+      try {
+        const work::ParameterPattern pattern{std::string(text)};
+      } catch (const Error& error) {
+        return cat(shown, " is no extended regular expression: ", error.message());
+      }
+      return std::nullopt;
     case Value::size: {
       const std::optional<uint64_t> size = parse_size(text);
       if (size == kMaxSize || in_range(option, size)) return std::nullopt;

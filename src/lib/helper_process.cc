@@ -83,6 +83,7 @@ api::Ending public_of(Outcome::Kind kind) {
       return api::Ending::upstream_failed;
     case Outcome::Kind::payload_failed:
     case Outcome::Kind::seal_broken:
+    case Outcome::Kind::too_large:
     case Outcome::Kind::means_missing:
       return api::Ending::payload_failed;
     case Outcome::Kind::timed_out:

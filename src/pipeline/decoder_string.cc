@@ -178,6 +178,8 @@ StageSpec redirected_by_shell(const StageSpec& stage) {
   for (const Redirect& redirect : stage.redirects) add_redirect(text, redirect);
   StageSpec by_shell{.argv = {"/bin/sh", "-c", std::move(text)}, .opaque = true};
   by_shell.argv.insert(by_shell.argv.end(), stage.argv.begin(), stage.argv.end());
+  by_shell.sandboxed = stage.sandboxed;
+  by_shell.may_write = stage.may_write;
   return by_shell;
 }
 

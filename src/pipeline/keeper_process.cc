@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "pipeline/message.h"
+#include "pipeline/stage_sandbox.h"
 #include "pipeline/tree_end.h"
 #include "sys/event_loop.h"
 #include "sys/files.h"
@@ -37,6 +38,17 @@ constexpr auto kRetryAfter = 100ms;
 // Of a row of small jobs the next one comes while we would still be falling asleep, and waking us
 // up would then be a tenth of its whole time.
 constexpr auto kStandBy = 150us;
+
+sys::SpawnOutcome start(sys::StagePlan& plan, const StageSpec& spec) {
+  std::optional<sys::Sandbox> sandbox;
+  try {
+    sandbox = make_sandbox(spec);
+  } catch (const Error& error) {
+    return {.error = error.code().value(), .step = "prepare the sandbox"};
+  }
+  if (sandbox) plan.sandbox = &*sandbox;
+  return sys::spawn_stage(plan);
+}
 
 class KeeperProcess {
  public:
@@ -220,7 +232,7 @@ void KeeperProcess::spawn(const Order& order, std::vector<sys::UniqueFd> fds) {
     plan.group_id = pipeline.tree.group;
   }
 
-  const sys::SpawnOutcome outcome = sys::spawn_stage(plan);
+  const sys::SpawnOutcome outcome = start(plan, order.spec);
   if (outcome.pid == 0) {
     report({.kind = Report::Kind::spawn_failed,
             .pipeline = order.pipeline,

@@ -83,6 +83,9 @@ void order_fields(Codec&& each, Message& m) {
   each(m.stage);
   each(m.spec.argv);
   each(m.spec.redirects);
+  each(m.spec.opaque);
+  each(m.spec.sandboxed);
+  each(m.spec.may_write);
   each(m.env);
   each(m.fd_roles);
   each(m.close_other_fds);

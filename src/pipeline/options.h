@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct Options {
   std::optional<GateStrength> gate;
   bool verify_before = false;
   std::string spool_dir;  // empty: the directory of the payload
+  // Bytes; a payload that has more fails while the gate is shut. With it, off is as eof.
+  std::optional<uint64_t> max_payload;
   StdinKind stdin_kind = StdinKind::pipe;
   std::vector<int> decoder_ok;  // exit statuses of decoder stages that count as success, besides 0
   bool close_fds = false;

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "pipeline/payload_limit.h"
 #include "sys/files.h"
 
 namespace penstock::pipeline {
@@ -106,6 +107,7 @@ void Pump::run() {
     }
   } catch (const std::exception& error) {
     seal_is_broken_ = dynamic_cast<const BrokenSeal*>(&error) != nullptr;
+    is_too_large_ = dynamic_cast<const PayloadTooLarge*>(&error) != nullptr;
     {
       const std::lock_guard lock(mutex_);
       error_ = error.what();
@@ -166,6 +168,7 @@ void Pump::relay_by_stash() {
       } else if (in.what == Moved::some) {
         stashed_ += in.count;
         bytes_in_ += in.count;
+        check_payload_size(config_.most, bytes_in_);
         moved = true;
       } else {
         stash_is_full = !sys::poll_now(stash_.write.get()).writable;
@@ -251,6 +254,7 @@ size_t Pump::read_source(std::span<uint8_t> into) {
   if (seal_check_) seal_check_->add(into.first(count));
   if (count == 0) source_ended_ = true;
   bytes_in_ += count;
+  check_payload_size(config_.most, bytes_in_);
   return count;
 }
 

@@ -35,8 +35,9 @@ class Pump {
     // then: of spliced ones nobody knows whether they are those that were hashed. A file is read
     // from where it stands, as any other source.
     std::optional<packet::Seal> seal;
-    bool close_early = false;  // do not read on once nobody reads the sink any more
-    std::string name;          // of the source, for errors
+    std::optional<uint64_t> most;  // bytes that the source may give; see payload_limit.h
+    bool close_early = false;      // do not read on once nobody reads the sink any more
+    std::string name;              // of the source, for errors
   };
   enum class Phase {
     moving,
@@ -63,6 +64,8 @@ class Pump {
   bool sink_gone() const { return sink_gone_.load(); }
   // Failed: because the payload is not the one that was sealed.
   bool seal_is_broken() const { return seal_is_broken_.load(); }
+  // Failed: because the source gives more than it may.
+  bool is_too_large() const { return is_too_large_.load(); }
   // Bytes taken from the source and bytes that went into the sink, so far.
   uint64_t bytes_in() const { return bytes_in_.load(); }
   uint64_t bytes_out() const { return bytes_out_.load(); }
@@ -95,6 +98,7 @@ class Pump {
   std::atomic<Phase> phase_ = Phase::moving;
   std::atomic<bool> sink_gone_ = false;
   std::atomic<bool> seal_is_broken_ = false;
+  std::atomic<bool> is_too_large_ = false;
   std::atomic<uint64_t> bytes_in_ = 0;
   std::atomic<uint64_t> bytes_out_ = 0;
   mutable std::mutex mutex_;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pipeline/keeper_process.h"
+#include "pipeline/payload_limit.h"
 #include "procfs/process_table.h"
 #include "sys/files.h"
 
@@ -61,10 +62,7 @@ Run::Run(Engine& engine, const Options& options, Config config)
       // Of a parked decoder nobody was told; no other news may follow this one.
       if (upstream_->processes().keeper_died() || upstream_->all_over()) first_turn_.set(0ms);
     }
-    if (const auto* file = std::get_if<FilePayload>(&config_.payload);
-        file != nullptr && config_.seal) {
-      SealCheck::check_length(*config_.seal, file->size);
-    }
+    check_what_is_known();
     const bool has_payload = !std::holds_alternative<NoPayload>(config_.payload);
     if (options_.verify_before && has_payload) {
       verify_first();
@@ -74,6 +72,8 @@ Run::Run(Engine& engine, const Options& options, Config config)
     watch_for_stalls();
   } catch (const BrokenSeal& broken) {
     fail(Outcome::Kind::seal_broken, broken.message());
+  } catch (const PayloadTooLarge& large) {
+    fail(Outcome::Kind::too_large, large.message());
   } catch (const MeansMissing& missing) {
     fail(Outcome::Kind::means_missing, missing.message());
   } catch (const Error& error) {
@@ -85,12 +85,22 @@ Run::~Run() {
   if (!done_ && gate_) gate_->abandon();
 }
 
+// Length and limit, as far as they can be told before a byte is read.
+void Run::check_what_is_known() const {
+  const auto* file = std::get_if<FilePayload>(&config_.payload);
+  if (file != nullptr) check_payload_size(options_.max_payload, file->size);
+  if (!config_.seal) return;
+  check_payload_size(options_.max_payload, config_.seal->length);
+  if (file != nullptr) SealCheck::check_length(*config_.seal, file->size);
+}
+
 void Run::verify_first() {
   phase_ = Phase::verifying;
   SpooledPayload::Config spool{
       .directory = options_.spool_dir.empty() ? config_.spool_dir : options_.spool_dir,
       .at_least = config_.spool_at_least,
-      .seal = config_.seal};
+      .seal = config_.seal,
+      .most = options_.max_payload};
   if (upstream_) {
     source_ = upstream_->take_read_end();
     spool.source = source_.get();
@@ -152,10 +162,11 @@ void Run::verified() {
 
 GateStrength Run::strength() const {
   const bool sealed = config_.seal.has_value();
+  const bool is_checked = sealed || options_.max_payload;
   const GateStrength strength =
       options_.gate.value_or(upstream_ || sealed ? GateStrength::hold : GateStrength::eof);
-  // A seal is checked at the end of the payload, and nobody may take it for whole before.
-  return sealed && strength == GateStrength::off ? GateStrength::eof : strength;
+  // What is checked up to the end of the payload nobody may take for whole before.
+  return is_checked && strength == GateStrength::off ? GateStrength::eof : strength;
 }
 
 void Run::start_command() {
@@ -304,13 +315,15 @@ void Run::evaluate() {
 std::optional<Run::PayloadFailure> Run::payload_failure() const {
   using Kind = Outcome::Kind;
   if (pump_ && pump_->phase() == Pump::Phase::failed) {
-    return PayloadFailure{
-        .kind = pump_->seal_is_broken() ? Kind::seal_broken : Kind::payload_failed,
-        .sentence = pump_->error()};
+    return PayloadFailure{.kind = pump_->seal_is_broken() ? Kind::seal_broken
+                                  : pump_->is_too_large() ? Kind::too_large
+                                                          : Kind::payload_failed,
+                          .sentence = pump_->error()};
   }
   if (!spooled_ || !spooled_->is_done() || spooled_->error().empty()) return std::nullopt;
   PayloadFailure failure{.kind = Kind::payload_failed, .sentence = spooled_->error()};
   if (spooled_->fault() == SpooledPayload::Fault::seal) failure.kind = Kind::seal_broken;
+  if (spooled_->fault() == SpooledPayload::Fault::size) failure.kind = Kind::too_large;
   if (spooled_->fault() == SpooledPayload::Fault::means) failure.kind = Kind::means_missing;
   return failure;
 }

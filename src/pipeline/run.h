@@ -53,6 +53,7 @@ struct Outcome {
     upstream_failed,  // a decoder's status, or a writer it left behind
     payload_failed,   // a file that shrank, a read error, no space to verify
     seal_broken,      // the payload is not the one that was sealed
+    too_large,        // the payload has more bytes than it may
     means_missing,    // no fault of the job: no library to check its seal, no room to verify it
     timed_out,
     stalled,  // the command exited 0, but a child of its keeps its input and takes nothing; or
@@ -138,6 +139,7 @@ class Run {
     std::string sentence;
   };
   std::optional<PayloadFailure> payload_failure() const;
+  void check_what_is_known() const;
   LastReader last_reader() const;
   Verdict upstream_verdict() const;
   bool source_at_end() const;

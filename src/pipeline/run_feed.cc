@@ -36,14 +36,19 @@ void Run::feed_command() {
       feed_file(*file);
     }
   } else if (const auto* stream = std::get_if<StreamPayload>(&config_.payload)) {
-    feed_by_pump(
-        {.source = stream->fd, .hold = held_bytes(), .seal = config_.seal, .name = stream->name});
-  } else if (upstream_ && (strength() == GateStrength::hold || config_.seal)) {
+    feed_by_pump({.source = stream->fd,
+                  .hold = held_bytes(),
+                  .seal = config_.seal,
+                  .most = options_.max_payload,
+                  .name = stream->name});
+  } else if (upstream_ &&
+             (strength() == GateStrength::hold || config_.seal || options_.max_payload)) {
     source_ = upstream_->take_read_end();
     // A sealed payload is asked to its end, whatever the command had enough of.
     feed_by_pump({.source = source_.get(),
                   .hold = held_bytes(),
                   .seal = config_.seal,
+                  .most = options_.max_payload,
                   .close_early = options_.close_on_early_end && !config_.seal,
                   .name = "the decoder's output"});
   } else if (upstream_) {

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "pipeline/payload_limit.h"
 #include "sys/files.h"
 
 namespace penstock::pipeline {
@@ -66,6 +67,7 @@ void SpooledPayload::run() {
     copy();
   } catch (const std::exception& error) {
     if (dynamic_cast<const BrokenSeal*>(&error) != nullptr) fault_ = Fault::seal;
+    if (dynamic_cast<const PayloadTooLarge*>(&error) != nullptr) fault_ = Fault::size;
     if (dynamic_cast<const MeansMissing*>(&error) != nullptr) fault_ = Fault::means;
     const std::lock_guard lock(mutex_);
     error_ = error.what();
@@ -90,6 +92,7 @@ void SpooledPayload::copy() {
       if (seal_check_) seal_check_->finish();
       break;
     }
+    check_payload_size(config_.most, size_ + count);
     const auto bytes = std::span<const uint8_t>(block).first(count);
     if (seal_check_) seal_check_->add(bytes);
     by_our_means([&] { store(bytes); });

@@ -28,6 +28,7 @@ class SpooledPayload {
     std::string directory;             // where the file without a name is made
     uint64_t at_least = 0;             // free space that must be there from the start
     std::optional<packet::Seal> seal;  // checked against the bytes as they are stored
+    std::optional<uint64_t> most;      // bytes that the source may give
     std::string name;                  // of the source, for errors
   };
   // Throws MeansMissing if there is too little space, or no seal can be checked. `done` is called
@@ -41,7 +42,7 @@ class SpooledPayload {
   // Once done: why it failed, or empty.
   std::string error() const;
   // What is at fault then.
-  enum class Fault { payload, seal, means };
+  enum class Fault { payload, seal, size, means };
   Fault fault() const { return fault_.load(); }
   uint64_t size() const { return size_.load(); }
   // Once done and good: the bytes, from the file's start.

@@ -24,6 +24,9 @@ struct StageSpec {
   std::vector<Redirect> redirects;
   // A shell that runs a string we do not see through: its own stages are hidden from us.
   bool opaque = false;
+  // It parses what strangers have written: see docs/decisions/0008-sandbox.md.
+  bool sandboxed = false;
+  std::vector<std::string> may_write;  // sandboxed: directories that it may write to all the same
 
   bool operator==(const StageSpec&) const = default;
 };

@@ -6,9 +6,11 @@
 #include <cerrno>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "sys/beneath.h"
 #include "sys/files.h"
 
 namespace penstock::spool {
@@ -54,6 +56,11 @@ std::variant<JobFile, NoJobFile> JobDirectory::open(const std::string& name) con
     const int reason = errno;
     if (reason == ENXIO)
       return NoJobFile{Why::not_a_file, "is a socket or a device without driver"};
+    if (reason == ELOOP) {
+      if (auto planted = sys::planted_link(directory_.fd(), name)) {
+        return NoJobFile{Why::unreadable, std::move(*planted)};
+      }
+    }
     if (reason != ENOENT) {
       return NoJobFile{Why::unreadable, std::generic_category().message(reason)};
     }

@@ -13,6 +13,7 @@
 #include "spool/job_directory.h"
 #include "spool/new_file.h"
 #include "spool/uuid.h"
+#include "sys/beneath.h"
 #include "sys/directory.h"
 #include "sys/files.h"
 
@@ -30,7 +31,9 @@ std::string folder_path(const Queue& queue) {
 sys::Directory open_folder(const Queue& queue) {
   const std::string path = folder_path(queue);
   if (sys::make_directory(queue.private_path(), 0700)) sys::Directory(queue.dir()).sync();
+  sys::refuse_planted_link(queue.private_path());
   if (sys::make_directory(path, 0700)) sys::Directory(queue.private_path()).sync();
+  sys::refuse_planted_link(path);
   return sys::Directory(path);
 }
 

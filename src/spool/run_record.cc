@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "spool/sequence_lock.h"
+#include "sys/beneath.h"
 #include "sys/files.h"
 #include "sys/process.h"
 
@@ -84,7 +85,8 @@ std::string holder_sentence(const std::optional<RunRecord>& record, HolderState 
 
 std::string describe_holder(const std::string& file) {
   std::optional<RunRecord> record;
-  const auto fd = sys::try_open(SequenceLock::path_of(file), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  const auto fd =
+      sys::try_open_unplanted(SequenceLock::path_of(file), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (fd && S_ISREG(sys::status_of(fd->get(), "the lock file").st_mode)) {
     record = read_run_record(fd->get());
   }

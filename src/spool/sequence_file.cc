@@ -13,6 +13,7 @@
 #include "spool/new_file.h"
 #include "spool/sequence_text.h"
 #include "spool/uuid.h"
+#include "sys/beneath.h"
 #include "sys/directory.h"
 #include "sys/files.h"
 
@@ -43,10 +44,10 @@ std::string end_of_links(std::string path) {
 
 // Nothing if there is no such file. A FIFO is refused rather than waited for.
 std::optional<sys::UniqueFd> try_open_regular(const std::string& path, int flags) {
-  auto fd = sys::try_open(path, flags | O_NONBLOCK | O_NOCTTY);
+  auto fd = sys::try_open_unplanted(path, flags | O_NONBLOCK | O_NOCTTY);
   if (!fd) {
     if (errno == ENOENT) return std::nullopt;
-    throw Error::from_errno(cat("open ", printable(path)));
+    throw sys::open_error(path);
   }
   if (!S_ISREG(sys::status_of(fd->get(), printable(path)).st_mode)) {
     throw Error(cat(printable(path), " is not a regular file"));

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "sys/beneath.h"
 #include "sys/files.h"
 #include "sys/lock.h"
 
@@ -23,12 +24,12 @@ constexpr milliseconds kLongestSleep{100};
 
 sys::UniqueFd open_lock(const std::string& path, SequenceLock::Side side) {
   const bool create = side == SequenceLock::Side::sender;
-  auto fd = sys::try_open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | (create ? O_CREAT : 0));
+  auto fd = sys::try_open_unplanted(path, O_RDWR | O_NONBLOCK | O_NOCTTY | (create ? O_CREAT : 0));
   if (fd) {
     if (S_ISREG(sys::status_of(fd->get(), printable(path)).st_mode)) return std::move(*fd);
     throw Error(cat(printable(path), " is not a regular file"));
   }
-  const Error error = Error::from_errno(cat("open ", printable(path)));
+  const Error error = sys::open_error(path);
   if (create || !error.is(ENOENT)) throw error;
   throw Error(cat(printable(path), " is missing: the queue is append-only, or there is none ",
                   "(queue-init --repair completes one)"),

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "sys/beneath.h"
 #include "sys/files.h"
 
 namespace penstock::sys {
@@ -56,19 +57,13 @@ bool Directory::is_writable() const {
 }
 
 std::optional<UniqueFd> Directory::try_open(const std::string& name, int flags, mode_t mode) const {
-  for (;;) {
-    UniqueFd fd(::openat(fd_.get(), name.c_str(), flags | O_CLOEXEC, mode));
-    if (fd) return moved_high(std::move(fd));
-    if (errno != EINTR) return std::nullopt;
-  }
+  auto fd = try_open_beneath(fd_.get(), name, flags, mode);
+  if (!fd) return std::nullopt;
+  return moved_high(std::move(*fd));
 }
 
 std::optional<UniqueFd> Directory::try_look_at(const std::string& name) const {
-  for (;;) {
-    UniqueFd fd(::openat(fd_.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    if (fd) return fd;
-    if (errno != EINTR) return std::nullopt;
-  }
+  return try_open_beneath(fd_.get(), name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 }
 
 std::optional<UniqueFd> Directory::try_create_unnamed(mode_t mode) const {

@@ -94,6 +94,10 @@ struct Prepared {
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 
+  if (plan.sandbox != nullptr) {
+    if (const char* failed = plan.sandbox->enter()) fail(failed);
+  }
+
   int reason = ENOENT;
   for (const std::string& program : prepared.programs) {
     ::execve(program.c_str(), prepared.argv.data(), prepared.env.data());

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sys/process.h"
+#include "sys/sandbox.h"
 
 namespace penstock::sys {
 
@@ -27,9 +28,10 @@ struct StagePlan {
   };
   std::vector<Redirect> redirects;  // applied in order, after `fds`
   enum class Group { inherit, join } group = Group::inherit;
-  pid_t group_id = 0;            // join: this one; 0 makes a new one
-  bool close_other_fds = false;  // nothing but 0 to 9 as planned reaches the child
-  int cgroup_procs = -1;         // cgroup.procs to enter, or -1
+  pid_t group_id = 0;                // join: this one; 0 makes a new one
+  bool close_other_fds = false;      // nothing but 0 to 9 as planned reaches the child
+  int cgroup_procs = -1;             // cgroup.procs to enter, or -1
+  const Sandbox* sandbox = nullptr;  // to be entered last; borrowed
 };
 
 struct SpawnOutcome {

@@ -10,6 +10,7 @@
 #include "packet/metadata.h"
 #include "pipeline/run.h"
 #include "spool/run_record.h"
+#include "work/parameter_pattern.h"
 
 namespace penstock::work {
 
@@ -17,6 +18,7 @@ namespace penstock::work {
 struct CommandLine {
   std::vector<std::string> argv;  // COMMAND and its parameters
   bool allow_job_params = false;
+  std::optional<ParameterPattern> allowed_params;  // none: whatever they are
   bool params_separator = false;  // "--" in front of the job's parameters (D52)
 };
 

@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "sys/beneath.h"
 #include "sys/files.h"
 #include "work/run_failure.h"
 
@@ -22,10 +24,18 @@ using pipeline::Outcome;
 // JOBFILE.out, where output of earlier attempts stays (D26).
 sys::UniqueFd open_output(const std::string& path, uint32_t attempt) {
   // O_NONBLOCK: a FIFO of that name must not hang us; a regular file does not care.
-  sys::UniqueFd fd = sys::open_file(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK);
-  if (fcntl(fd.get(), F_SETFL, O_APPEND) != 0)
-    throw Error::from_errno(cat("open ", printable(path)));
-  if (sys::status_of(fd.get(), path).st_size > 0) {
+  auto opened = sys::try_open_unplanted(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK);
+  if (!opened) throw sys::open_error(path);
+  const std::string name = printable(path);
+  sys::UniqueFd fd = std::move(*opened);
+  if (fcntl(fd.get(), F_SETFL, O_APPEND) != 0) throw Error::from_errno(cat("open ", name));
+  const struct stat status = sys::status_of(fd.get(), name);
+  if (S_ISREG(status.st_mode) && status.st_nlink > 1) {
+    // Whoever may add names here could have us write to a file that he may not write himself.
+    throw Error(cat(name, " has other names elsewhere (", status.st_nlink,
+                    " hard links): nothing is written to it"));
+  }
+  if (status.st_size > 0) {
     sys::write_all(fd.get(),
                    cat("--- attempt ", attempt, ", ", rfc3339_local(Timestamp::now()), "\n"), path);
   }
@@ -91,6 +101,7 @@ std::string how_it_ended(const Outcome& outcome) {
     case Outcome::Kind::upstream_failed:
       return "failed: decoder";
     case Outcome::Kind::payload_failed:
+    case Outcome::Kind::too_large:
       return "failed: payload";
     case Outcome::Kind::seal_broken:
       return "failed: seal";
@@ -146,6 +157,7 @@ JobEnd end_of(const Outcome& outcome, const std::string& title) {
       end.kind = JobEnd::Kind::failed;
       break;
     case Outcome::Kind::seal_broken:
+    case Outcome::Kind::too_large:
       end.kind = JobEnd::Kind::failed;
       end.bad_data = true;
       break;
@@ -183,7 +195,8 @@ bool gave_no_answer(const sys::ExitStatus& check) {
 }
 
 // NOP and Fail, and packets that no command can be given; nothing if it is to be run.
-std::optional<JobEnd> end_without_running(const packet::Metadata& metadata) {
+std::optional<JobEnd> end_without_running(const CommandLine& line,
+                                          const packet::Metadata& metadata) {
   if (metadata.kind == packet::Kind::nop) return JobEnd{};
   if (metadata.kind == packet::Kind::fail) {
     return JobEnd{.kind = JobEnd::Kind::failed,
@@ -192,6 +205,13 @@ std::optional<JobEnd> end_without_running(const packet::Metadata& metadata) {
   }
   if (const auto reason = unusable_packet(metadata)) {
     return JobEnd{.kind = JobEnd::Kind::failed, .sentence = *reason, .how = "failed: not run"};
+  }
+  if (!line.allow_job_params || !line.allowed_params) return std::nullopt;
+  if (const auto reason = refused_parameter(*line.allowed_params, metadata.params)) {
+    return JobEnd{.kind = JobEnd::Kind::failed,
+                  .sentence = *reason,
+                  .how = "failed: not run",
+                  .bad_data = true};
   }
   return std::nullopt;
 }
@@ -262,7 +282,7 @@ JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened& 
   if (auto end = refuse(context, opened.metadata)) return *end;
   pipeline::Run::Config config{.queue = job.queue.dir(),
                                .job = cat(job.job.number, " ", job.job.name)};
-  if (auto end = end_without_running(opened.metadata)) {
+  if (auto end = end_without_running(context.settings.command, opened.metadata)) {
     const bool can_be_judged =
         (opened.upstream || opened.metadata.seal) && !context.settings.ignore_payload;
     if (end->kind != JobEnd::Kind::success || !can_be_judged) return *end;
@@ -320,7 +340,7 @@ JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata
                      uint64_t header_bytes, int fd) {
   if (auto end = refuse(context, metadata)) return *end;
   pipeline::Run::Config config{.queue = "-", .job = cat(metadata.sequence, " standard input")};
-  if (auto end = end_without_running(metadata)) {
+  if (auto end = end_without_running(context.settings.command, metadata)) {
     if (end->kind != JobEnd::Kind::success || !metadata.seal || context.settings.ignore_payload)
       return *end;
     config.payload = pipeline::StreamPayload{.fd = fd, .name = "standard input"};
@@ -337,8 +357,10 @@ JobEnd run_stdin_job(const JobContext& context, const packet::Metadata& metadata
     config.payload = pipeline::NoPayload{};
   } else if (S_ISREG(status.st_mode) && !context.options.verify_before &&
              context.options.stdin_kind == pipeline::StdinKind::file) {
+    const off_t begin = ::lseek(fd, 0, SEEK_CUR);
+    const auto size = static_cast<uint64_t>(std::max<off_t>(status.st_size - begin, 0));
     config.payload = pipeline::FilePayload{
-        .fd = sys::duplicate(fd), .offset = header_bytes, .name = "standard input"};
+        .fd = sys::duplicate(fd), .offset = header_bytes, .size = size, .name = "standard input"};
   } else {
     // Read by position, not by size: its description is our caller's, who may read on from where we
     // stop.

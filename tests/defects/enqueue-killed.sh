@@ -5,7 +5,7 @@
 need strace
 newq; echo 1 > sf; : > sf.lock
 kills=0
-for call in openat write fsync fdatasync linkat pwrite64 ftruncate flock; do
+for call in openat openat2 write fsync fdatasync linkat pwrite64 ftruncate flock; do
   for ((n = 1; n < 40; n++)); do
     strace -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n fspl enqueue -q q -s sf -i <(echo "$call $n") >/dev/null 2>&1
     [ $? = 137 ] || break

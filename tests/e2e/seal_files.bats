@@ -129,7 +129,7 @@ no_temporary() {
   local call n fault
   random_bytes 300000 >data
   penstock prepare -s - -i data >good
-  for call in openat write pwrite64 fchmod fsync linkat rename; do
+  for call in openat openat2 write pwrite64 fchmod fsync linkat rename; do
     for n in 1 2; do
       for fault in signal=KILL error=EIO error=ENOSPC; do
         cp good packet

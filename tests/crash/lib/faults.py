@@ -16,7 +16,7 @@ FAULTS = [(call, error) for call, errors in (
     ("timerfd_create", "EMFILE"), ("getdents64", "EIO"), ("fsync", "EIO"), ("prctl", "EPERM"),
     ("clone3", "EAGAIN"), ("eventfd2", "EMFILE"), ("signalfd4", "EMFILE"), ("setsid", "EPERM"))
     for error in errors.split()]
-PATH_FAULTS = [("openat", "nextseq", "EIO"), ("openat", "nextseq", "EACCES"), ("openat", "nextseq.lock", "EIO"),
+PATH_FAULTS = [("openat2", ".", "EIO"), ("openat2", ".", "EACCES"), ("openat2", "jobs", "EIO"),
                ("read", "nextseq", "EIO"), ("pread64", "nextseq", "EIO"), ("openat", "jobs", "EIO"),
                ("newfstatat", "nextseq", "EIO"), ("unlinkat", "jobs", "EROFS"), ("fsync", "jobs", "EIO")]
 SENDER_FAULTS = [(call, error) for call, errors in (

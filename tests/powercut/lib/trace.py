@@ -3,7 +3,7 @@ import re, subprocess
 
 from .disk import Inode
 
-CALLS = ("openat,write,pwrite64,writev,pwritev,ftruncate,truncate,fallocate,rename,renameat,renameat2,link,linkat,unlink,"
+CALLS = ("openat,openat2,write,pwrite64,writev,pwritev,ftruncate,truncate,fallocate,rename,renameat,renameat2,link,linkat,unlink,"
          "unlinkat,mkdir,mkdirat,rmdir,symlink,symlinkat,fsync,fdatasync,sync_file_range,syncfs,copy_file_range,splice,"
          "sendfile,exit_group")
 LINE = re.compile(r"(\d+) +(\w+)\((.*)\) += (-?\d+)(?:<(.*?)>(?:\(deleted\))?)?(?: .*)?$")
@@ -112,7 +112,7 @@ class Player:
                 yield f"{call} {text(arguments)[:200]}"
 
     def do(self, pid, call, words, result, told, injected):
-        if call == "openat":
+        if call in ("openat", "openat2"):
             return self.opened(pid, words, result, told)
         if call in ("fsync", "fdatasync"):
             inode = self.inode(self.fd(words[0], pid))

@@ -1,0 +1,122 @@
+# A queue on a disk that takes nothing any more: that is noticed before a command is started (D12), told in one line, and
+# the job runs once there is room. A small tmpfs in a mount namespace, or strace where no mount can do it.
+load queue_helpers
+
+need_mounts() {
+  [ "$(id -u)" = 0 ] && in_namespaces mount -t tmpfs tmpfs /mnt 2>/dev/null || skip "no right to make namespaces and mounts"
+}
+
+# on_disk MAKE_BAD MAKE_GOOD OPTION...: a queue with jobs 9 and 10 on a tmpfs of 1 MiB, one run on it after MAKE_BAD, and one
+# after MAKE_GOOD. Leaves status-bad, err-bad, next-bad, jobs-bad, ran-bad and the same of -good.
+on_disk() {
+  local bad=$1 good=$2
+  shift 2
+  mkdir -p disk
+  echo payload >payload
+  for jobs in 9 10; do
+    echo $jobs >n
+    penstock prepare -s n -i payload >job-$jobs
+  done
+  rm -f ran-bad ran-good
+  export bad good
+  in_namespaces bash -c '
+    mount -t tmpfs -o size=1m tmpfs disk && "$PENSTOCK" queue-init -q disk/q && "$PENSTOCK" queue-set-next -q disk/q 9 || exit 90
+    cp job-9 disk/q/jobs/fspl-9.fspl && cp job-10 disk/q/jobs/fspl-10.fspl || exit 90
+    for how in bad good; do
+      eval "${!how}" || exit 91
+      timeout 60 "$PENSTOCK" queue-process -q disk/q "$@" sh -- -c "echo \$FSPL_SEQ >>ran-$how; cat >/dev/null; exit ${fails:-0}" \
+        2>err-$how >out-$how </dev/null
+      echo $? >status-$how
+      cat disk/q/nextseq >next-$how
+      echo $(ls disk/q/jobs) >jobs-$how
+    done' bash "$@" || fail "cannot be staged: $?"
+}
+
+# noticed WORDS: the bad run failed with one line, started nothing, lost nothing; the good one did both jobs.
+noticed() {
+  if [ "$(cat status-bad)" != 1 ] || [ -e ran-bad ] || [ "$(cat next-bad)" != 9 ] || ! grep -qF -- "$1" err-bad ||
+    [ "$(cat jobs-bad)" != "fspl-10.fspl fspl-9.fspl" ] || [ "$(grep -vc " warning: " err-bad)" != 1 ]; then
+    cat err-bad
+    fail "not noticed: status $(cat status-bad), next $(cat next-bad), jobs $(cat jobs-bad), ran: $(cat ran-bad 2>&1)"
+  fi
+  if [ "$(cat status-good)" != 0 ] || [ "$(echo $(cat ran-good))" != "9 10" ] || [ "$(cat next-good)" != 11 ]; then
+    cat err-good
+    fail "the next run does not go on: $(cat status-good), $(cat ran-good 2>&1)"
+  fi
+}
+
+fill='{ head -c 2M /dev/zero >disk/fill || true; } 2>/dev/null'
+
+@test "disk: full, noticed before the command is started" {
+  need_mounts
+  on_disk "$fill" 'rm disk/fill'
+  noticed "No space left on device"
+}
+
+@test "disk: read-only, noticed before the command is started" {
+  need_mounts
+  on_disk 'mount -o remount,ro disk' 'mount -o remount,rw disk'
+  noticed "Read-only file system"
+}
+
+@test "disk: full while a job is moved to the quarantine: it stays where it is, and blocks the queue" {
+  need_mounts
+  # The command fills the disk, and fails.
+  fails=3
+  export fails
+  on_disk 'true' "rm -f disk/fill" --on-error quarantine -n 1
+  unset fails
+  [ "$(cat status-good)" = 0 ] || { cat err-good; fail "quarantine with room"; }
+  echo "exec 2>/dev/null; $fill; exit 3" >filler
+  in_namespaces bash -c '
+    mount -t tmpfs -o size=1m tmpfs disk && "$PENSTOCK" queue-init -q disk/q && "$PENSTOCK" queue-set-next -q disk/q 9 &&
+      cp job-9 disk/q/jobs/fspl-9.fspl || exit 90
+    timeout 60 "$PENSTOCK" queue-process -q disk/q --on-error quarantine sh filler 2>err >out </dev/null
+    echo $? >status
+    ls disk/q/jobs disk/q/penstock/quarantine >left 2>/dev/null
+    cat disk/q/nextseq >next
+    rm disk/fill
+    timeout 60 "$PENSTOCK" queue-process -q disk/q --on-error quarantine false 2>err-2 >out </dev/null
+    echo $? >status-2
+    cat disk/q/nextseq >next-2' || fail "cannot be staged: $?"
+  cat err left status next
+  # Either the report did not fit and the job stays, or it did and the job has moved: never neither.
+  [ "$(grep -c '^fspl-9.fspl$' left)" = 1 ]
+  if [ "$(cat status)" = 1 ]; then [ "$(cat next)" = 9 ] && grep -q "No space left on device" err; fi
+  [ "$(cat status-2) $(cat next-2)" = "0 10" ] || { cat err-2; fail "with room again"; }
+}
+
+# first_fails CALL ERROR FILE: a run whose first such call on that file of the queue fails.
+first_fails() {
+  rm -f ran
+  status=0
+  strace -f -qq -o trace -P "$T/q/$3" -e trace="$1" -e inject="$1:error=$2:when=1" \
+    "$PENSTOCK" queue-process -q "$T/q" sh -- -c 'echo $FSPL_SEQ >>ran; cat >/dev/null' >out 2>err </dev/null || status=$?
+  grep -q INJECTED trace || fail "$1 of $3 was never called"
+}
+
+@test "disk: EIO, a quota, a full disk at the first write to the lock and to nextseq, before the command" {
+  local error words file
+  for error in EIO ENOSPC EDQUOT EFBIG EROFS; do
+    case $error in
+    EIO) words="Input/output error" ;;
+    ENOSPC) words="No space left on device" ;;
+    EDQUOT) words="Disk quota exceeded" ;;
+    EFBIG) words="File too large" ;;
+    EROFS) words="Read-only file system" ;;
+    esac
+    for file in nextseq nextseq.lock; do
+      rm -f q/jobs/*
+      jobs=0
+      rm -f seq
+      penstock queue-set-next -q q 1
+      add_job <<<payload
+      first_fails pwrite64 $error $file || return 1
+      failed_job 1 "$words" || return 1
+      says "nextseq" || says "lock"
+      [ ! -e ran ] || fail "the command was started ($error, $file)" || return 1
+      process true
+      succeeded 1
+    done
+  done
+}
