@@ -31,7 +31,7 @@ class StormQueue(Place):
         self.last = 0                                # the job that began last
 
     def deliver(self):
-        """The next batch, once all that was delivered has had its turn. In the order of their numbers, but not of names."""
+        """The next batch, once all that was delivered has had its turn. Names are not in the order of the numbers."""
         first, last = self.delivered + 1, min(self.jobs, self.delivered + self.batch)
         work = self.path + "/making"
         os.mkdir(work)
