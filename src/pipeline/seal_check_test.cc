@@ -54,6 +54,16 @@ TEST(SealCheck, NoticesEveryAlteredByte) {
   }));
 }
 
+TEST(SealCheck, ComparesEveryBitOfTheDigest) {
+  for (size_t bit = 0; bit < 8 * packet::kDigestBytes; ++bit) {
+    packet::Seal seal = seal_of("hello");
+    seal.digest.at(bit / 8) ^= static_cast<uint8_t>(1U << bit % 8);
+    EXPECT_EQ(complaint(seal, "hello", 2),
+              "the payload is altered: its digest differs from its seal")
+        << bit;
+  }
+}
+
 TEST(SealCheck, RefusesWhatIsTooLongBeforeItsEnd) {
   const packet::Seal seal = seal_of("hello");
   SealCheck check(seal);

@@ -318,6 +318,14 @@ void Drain::commit_failed(const spool::Turn& turn, const JobEnd& end) {
                            attempt, next, ")"));
     }
     case OnError::remove:
+      if (end.not_read) {
+        // An error of the disk, or a file still being written, is no reason to have it no more.
+        Log::error(cat(line, "; passed over, its file stays as it was not read to its end"));
+        record_.never_delete = true;  // nor may a recovery take it for one that was done
+        write_record(spool::Durable::yes);
+        advance_past(job, FileAfter::stays);
+        break;
+      }
       Log::error(cat(line, settings_.never_delete ? "; passed over" : "; removed",
                      " (--on-error Delete)"));
       advance_past(job, settings_.never_delete ? FileAfter::stays : FileAfter::goes);

@@ -161,8 +161,11 @@ JobEnd end_of(const Outcome& outcome, const std::string& title) {
       end.kind = JobEnd::Kind::failed;
       end.bad_data = true;
       break;
-    case Outcome::Kind::upstream_failed:
     case Outcome::Kind::payload_failed:
+      end.kind = JobEnd::Kind::failed;
+      end.not_read = true;
+      break;
+    case Outcome::Kind::upstream_failed:
     case Outcome::Kind::timed_out:
     case Outcome::Kind::stalled:
       end.kind = JobEnd::Kind::failed;

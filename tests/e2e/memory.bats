@@ -29,6 +29,17 @@ new_job() {
   truncate -s "+$1" q/jobs/fspl-1.fspl
 }
 
+# sealed_job SIZE: the same with a seal. What is written down here is the header only.
+sealed_job() {
+  local length
+  new_job "$1"
+  truncate -s "$1" payload
+  "$PENSTOCK" prepare -s - -i payload --seal | head -c 4096 >header || true
+  length=$((16#$(od -An -tx1 -j14 -N8 header | tr -d ' ')))
+  head -c $((30 + length)) header >q/jobs/fspl-1.fspl
+  truncate -s "+$1" q/jobs/fspl-1.fspl
+}
+
 value() { awk -v name="$2:" '$1 == name { print $2 }' "$1"; } # kB
 
 # flow KIND SIZE: let it flow, and check the figures.
@@ -41,6 +52,8 @@ flow() {
   eof) new_job "$2" && "$PENSTOCK" queue-process -q q -d 'cat | cat' --gate eof ./command ;;
   stdin) new_job "$2" && cat q/jobs/fspl-1.fspl | "$PENSTOCK" stdin-process ./command ;;
   verify) new_job "$2" && "$PENSTOCK" queue-process -q q --verify before ./command ;;
+  sealed) sealed_job "$2" && "$PENSTOCK" queue-process -q q --require-seal ./command ;;
+  sealed-hold) sealed_job "$2" && "$PENSTOCK" queue-process -q q --require-seal -d 'cat | cat' ./command ;;
   run) head -c "$2" /dev/zero | "$PENSTOCK" run cat '|' ./command ;;
   esac
   processor=$(value processor VmHWM) keeper=$(value keeper VmHWM) anonymous=$(value keeper RssAnon)
@@ -73,6 +86,14 @@ independent_of_size() {
 
 @test "memory: 1 GB through stdin-process" {
   independent_of_size stdin 1G
+}
+
+@test "memory: 1 GB of a sealed payload" {
+  independent_of_size sealed 1G
+}
+
+@test "memory: 1 GB of a sealed payload through a decoder" {
+  independent_of_size sealed-hold 1G
 }
 
 @test "memory: 1 GB through run" {

@@ -179,6 +179,36 @@ every_size() {
   refused 1 "the payload is altered: its digest differs from its seal"
 }
 
+# other_digit N FILE: another digit in the Nth place of its digest, and good checksums again.
+other_digit() {
+  python3 - "$@" <<-'END'
+	import struct, sys, zlib
+	place, name = int(sys.argv[1]), sys.argv[2]
+	content = open(name, "rb").read()
+	end = 30 + struct.unpack(">Q", content[14:22])[0]
+	block = bytearray(content[30:end])
+	at = block.index(b"\xd9\x40") + 2 + place
+	block[at] = b"0123456789abcdef"[int(chr(block[at]), 16) ^ 1]
+	prefix = content[:22] + struct.pack(">I", zlib.crc32(block))
+	open(name, "wb").write(prefix + struct.pack(">I", zlib.crc32(prefix)) + block + content[end:])
+	END
+}
+
+@test "seal: a digest that differs in a single digit" {
+  local i
+  random_bytes 3000 >small
+  random_bytes 100000 >large
+  for ((i = 0; i < 64; i++)); do
+    if ((i % 2)); then sealed <small; else sealed <large; fi
+    other_digit $i q/jobs/fspl-$jobs.fspl
+  done
+  sealed <small
+  process --on-error Leave "${keep[@]}"
+  succeeded $jobs
+  [ "$(grep -c 'failed: the payload is altered: its digest differs' err)" = 64 ] || { show; fail "not all were noticed"; }
+  [ "$(echo $(ls got))" = 65 ] || { ls got; fail "COMMITTED"; }
+}
+
 @test "seal: a payload with more behind it" {
   random_bytes 100000 >data
   sealed <data
@@ -249,6 +279,8 @@ every_size() {
   refused 1 "it is not sealed, which --require-seal asks for"
   process --require-seal --detailed-exit "${keep[@]}"
   [ "$status" = 65 ]
+  process --require-seal --stdin file "${keep[@]}"
+  refused 1 "it is not sealed, which --require-seal asks for"
   gzip <q/jobs/fspl-1.fspl >packed
   sealed <<<world
   process --require-seal --on-error Leave "${keep[@]}"

@@ -2,10 +2,15 @@
 // its place, and is the command that checks each of them and commits at end-of-file, by a rename.
 //
 //   crash_job generate NUMBER BYTES      a payload to stdout
+//   crash_job generate-all DIR FIRST LAST BYTES...   those of many jobs, to DIR/NUMBER; job N has
+//                                        the (N modulo count)th size
 //   crash_job commit DIR PAUSE           checks stdin, then DIR/$FSPL_SEQ appears: "BYTES good|bad"
 //   crash_job check PAUSE                the same, with that line to stdout
 //   crash_job linger MILLISECONDS        copies stdin to stdout, and stays a while after its end
 //
+// `commit` writes down in DIR/log what it does: "start NUMBER ATTEMPT PREVIOUS" (as Penstock told
+// it; 0 if not), "commit NUMBER BYTES good|bad". If there is a file DIR/fail-NUMBER, it then ends
+// with status 3 and has committed nothing: "failed NUMBER".
 // PAUSE is in microseconds, after each 64 KiB: what makes a job long enough to be hit.
 #include <dirent.h>
 #include <fcntl.h>
@@ -68,13 +73,25 @@ void write_all(int fd, const std::string& text) {
   write_all(fd, reinterpret_cast<const uint8_t*>(text.data()), text.size());
 }
 
-int generate(uint64_t number, uint64_t size) {
+int generate(int fd, uint64_t number, uint64_t size) {
   std::vector<uint8_t> block(kBlock);
   for (uint64_t offset = 0; offset < size;) {
     const size_t count = std::min<uint64_t>(block.size(), size - offset);
     for (size_t i = 0; i < count; ++i) block[i] = byte_at(number, offset + i);
-    write_all(STDOUT_FILENO, block.data(), count);
+    write_all(fd, block.data(), count);
     offset += count;
+  }
+  return 0;
+}
+
+int generate_all(const std::string& directory, uint64_t first, uint64_t last,
+                 const std::vector<uint64_t>& sizes) {
+  for (uint64_t number = first; number <= last; ++number) {
+    const std::string path = directory + "/" + std::to_string(number);
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) die("open");
+    generate(fd, number, sizes[number % sizes.size()]);
+    ::close(fd);
   }
   return 0;
 }
@@ -127,8 +144,13 @@ int commit(const std::string& directory, std::chrono::microseconds pause) {
     log(directory, "overlap " + number + "\n");
     break;
   }
-  log(directory, "start " + number + " " + variable("PENSTOCK_ATTEMPT") + "\n");
+  log(directory, "start " + number + " " + variable("PENSTOCK_ATTEMPT") + " " +
+                     variable("PENSTOCK_PREVIOUS") + "\n");
   const std::string result = check(pause);
+  if (::access((directory + "/fail-" + number).c_str(), F_OK) == 0) {
+    log(directory, "failed " + number + "\n");
+    return 3;
+  }
   const std::string temporary = directory + "/." + number + ".tmp";
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd < 0) die("open");
@@ -150,7 +172,13 @@ int linger(std::chrono::milliseconds time) {
 
 int main(int argc, char** argv) {
   const std::string_view mode = argc > 1 ? argv[1] : "";
-  if (mode == "generate" && argc == 4) return generate(std::stoull(argv[2]), std::stoull(argv[3]));
+  if (mode == "generate" && argc == 4)
+    return generate(STDOUT_FILENO, std::stoull(argv[2]), std::stoull(argv[3]));
+  if (mode == "generate-all" && argc >= 6) {
+    std::vector<uint64_t> sizes;
+    for (int i = 5; i < argc; ++i) sizes.push_back(std::stoull(argv[i]));
+    return generate_all(argv[2], std::stoull(argv[3]), std::stoull(argv[4]), sizes);
+  }
   if (mode == "commit" && argc == 4)
     return commit(argv[2], std::chrono::microseconds(std::atoi(argv[3])));
   if (mode == "check" && argc == 3) {

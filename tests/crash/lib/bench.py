@@ -17,7 +17,7 @@ class Bench:
         version = subprocess.run([self.penstock, "-V"], capture_output=True, text=True).stdout
         self.ours = version.startswith("penstock")
         self.crash_job = path + "/crash_job"
-        subprocess.run(["c++", "-std=c++20", "-O2", "-Wall", "-Wextra", "-o", self.crash_job,
+        subprocess.run(["c++", "-std=c++20", "-O2", "-Wall", "-Wextra", "-static", "-o", self.crash_job,
                         SUPPORT + "/crash_job.cc"], check=True)
         os.mkdir(path + "/packets")
 

@@ -1,6 +1,7 @@
 """Each system call that a queue stands on fails once, the first time, the second time, and so on."""
 import os, subprocess
 
+from . import sealing
 from .failure import Failure
 from .place import Place, check_starts
 from .processes import describe, end_all, left_behind
@@ -21,9 +22,13 @@ PATH_FAULTS = [("openat2", ".", "EIO"), ("openat2", ".", "EACCES"), ("openat2", 
                ("newfstatat", "nextseq", "EIO"), ("unlinkat", "jobs", "EROFS"), ("fsync", "jobs", "EIO")]
 SENDER_FAULTS = [(call, error) for call, errors in (
     ("write", "ENOSPC EINTR"), ("fsync", "EIO"), ("fdatasync", "EIO ENOSPC"), ("linkat", "ENOSPC"),
-    ("renameat", "ENOSPC"), ("renameat2", "ENOSPC"), ("unlinkat", "EIO"), ("pwrite64", "EIO ENOSPC"), ("ftruncate", "EIO"), ("flock", "EINTR ENOLCK"),
+    ("renameat", "ENOSPC"), ("renameat2", "ENOSPC"), ("unlinkat", "EIO"), ("pwrite64", "EIO ENOSPC"), ("ftruncate", "EIO"),
+    ("flock", "EINTR ENOLCK"),
     ("getrandom", "EINTR"), ("copy_file_range", "EIO EINVAL"), ("splice", "EIO EINVAL"), ("sendfile", "EIO EINVAL"),
-    ("close", "EIO")) for error in errors.split()]
+    ("close", "EIO"), ("openat", "EIO ENOSPC EINTR EMFILE"), ("read", "EIO EINTR"), ("pread64", "EIO EINTR"),
+    ("write", "EIO"), ("fsync", "ENOSPC"), ("newfstatat", "EIO"), ("fcntl", "EMFILE"), ("lseek", "EIO"),
+    ("fstatfs", "EIO"), ("statx", "EIO"), ("mkdirat", "EIO"), ("memfd_create", "EMFILE")) for error in errors.split()]
+SENDERS = ("queue-write", "enqueue", "prepare", "enqueue --seal", "prepare --seal")
 # Fail from then on for ever, in both processes.
 LASTING_FAULTS = [("sendmsg", "ENOBUFS", when) for when in (4, 6, 9)]
 MOST_TIMES = 12  # a call that comes more often than that is failed at these places only
@@ -99,10 +104,9 @@ class Sender:
         queue, data = self.place.queue, self.payload
         if self.kind == "queue-write":
             words, data = ["queue-write", "-q", queue], self.packet
-        elif self.kind == "enqueue":
-            words = ["enqueue", "-q", queue, "-s", self.seq, "-i", "-"]
         else:
-            words = ["prepare", "-s", self.seq, "-i", "-"]
+            words = self.kind.split() + ["-s", self.seq, "-i", "-"]
+            words += ["-q", queue] if self.kind.startswith("enqueue") else []
         return subprocess.run([*wrapper, self.bench.penstock, *words], input=data, capture_output=True, timeout=PATIENCE,
                               env=dict(os.environ, TMPDIR=self.place.tmp))
 
@@ -154,13 +158,13 @@ def sender_fault(bench, name, inject, kind):
         raise Failure(f"exit status {result.returncode}: {said!r}")
     sender.check_number()
     packets = sender.packets()
-    if kind == "prepare":
+    if kind.startswith("prepare"):
         packets = [result.stdout] if result.stdout else []
     if result.returncode == 0 and len(packets) != 1:
         raise Failure(f"status 0, and {len(packets)} packets")
     if sender.litter() and "unlink" not in inject:
         raise Failure(f"left in jobs: {sender.litter()}; it said {said!r}")
-    if kind == "enqueue":
+    if kind.startswith("enqueue"):
         sender.check_next_enqueue(said)
     sender.place.remove()
     return injected
@@ -187,9 +191,19 @@ def fault_cases(ours):
     cases = [("queue-process", f"{call}:error={error}:when={when}+", None) for call, error, when in LASTING_FAULTS]
     cases += [("queue-process", f"{call}:error={error}", None) for call, error in FAULTS]
     cases += [("queue-process", f"{call}:error={error}", below) for call, below, error in PATH_FAULTS]
-    cases += [(kind, f"{call}:error={error}", None) for kind in ("queue-write", "enqueue", "prepare")
-              for call, error in SENDER_FAULTS]
+    cases += [(kind, f"{call}:error={error}", None) for kind in SENDERS + sealing.KINDS for call, error in SENDER_FAULTS]
     return cases
+
+
+def disturb(bench, name, inject, kind, below, variant):
+    """False if the call did not come that often."""
+    if kind == "queue-process":
+        return process_fault(bench, name, inject, below, variant)
+    if kind not in sealing.KINDS:
+        return sender_fault(bench, name, inject, kind)
+    log = f"{bench.path}/{name}.log"
+    sealing.sealing_fault(bench, name, strace(log, inject), inject, kind)
+    return was_injected(log)
 
 
 def part_faults(bench, rounds, seed, worker, report):
@@ -204,8 +218,7 @@ def part_faults(bench, rounds, seed, worker, report):
             what = f"faults {index}: {kind}, {one}" + (f" at {below}" if below else "")
             try:
                 name = f"faults-{index}-{when}"
-                injected = (process_fault(bench, name, one, below, variant) if kind == "queue-process"
-                            else sender_fault(bench, name, one, kind))
+                injected = disturb(bench, name, one, kind, below, variant)
                 if not injected:
                     break
                 times += 1

@@ -26,6 +26,9 @@ class Place:
         uuid = "00000000-0000-4000-8000-%012d" % (7919 * number % 10007)  # not in order
         os.link(bench.packet(self.variant, number), f"{self.queue}/jobs/fspl-{uuid}.fspl")
 
+    def size(self, number):
+        return self.variant.size
+
     def next(self):
         with open(self.queue + "/nextseq") as file:
             text = file.read()
@@ -41,7 +44,7 @@ class Place:
                 continue
             with open(f"{self.commits}/{name}") as file:
                 content = file.read()
-            if content != f"{self.variant.size} good\n":
+            if content != f"{self.size(int(name))} good\n":
                 raise Failure(f"false commit: job {name}: {content!r}")
             done.add(int(name))
         return done
@@ -61,10 +64,11 @@ class Place:
             if word == "descriptor":
                 raise Failure(f"leak: a command was given descriptor {numbers[0]}")
             if word == "commit":
-                if numbers[1:] != [str(self.variant.size), "good"]:
+                if numbers[1:] != [str(self.size(int(numbers[0]))), "good"]:
                     raise Failure(f"false commit: job {numbers[0]}: {' '.join(numbers[1:])}")
                 continue
-            found.append((int(numbers[0]), int(numbers[1])))
+            if word == "start":
+                found.append((int(numbers[0]), int(numbers[1])))
         return found
 
     def lock_is_free(self):

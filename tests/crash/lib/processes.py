@@ -52,11 +52,14 @@ def wait_dead(pidfds, seconds):
     for fd in alive:
         poll.register(fd, select.POLLIN)
     end = time.monotonic() + seconds
-    while alive and (left := end - time.monotonic()) > 0:
+    while True:
+        # At least one look: 0 seconds is a question.
+        left = max(0, end - time.monotonic())
         for fd, _ in poll.poll(left * 1000):
             alive.discard(fd)
             poll.unregister(fd)
-    return not alive
+        if not alive or left == 0:
+            return not alive
 
 
 def signal_to(pidfd, number):

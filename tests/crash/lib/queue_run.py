@@ -13,7 +13,7 @@ PATIENCE = 30       # seconds until a run counts as hung
 class Run:
     """One queue-process, its keeper, and what it said."""
 
-    def __init__(self, bench, place, variant, options=(), wrapper=()):
+    def __init__(self, bench, place, variant, options=(), wrapper=(), pause=PAUSE):
         self.err = tempfile.TemporaryFile(dir=place.path)
         argv = [*wrapper, bench.penstock, "queue-process", "-q", place.queue]
         decoder = DECODERS[variant.decoder]
@@ -24,9 +24,9 @@ class Run:
         if bench.ours:
             argv += options
         if variant.command == "single":
-            argv += [bench.crash_job, "--", "commit", place.commits, str(PAUSE)]
+            argv += [bench.crash_job, "--", "commit", place.commits, str(pause)]
         else:
-            argv += [f"{SUPPORT}/commit_by_{variant.command}", "--", bench.crash_job, place.commits, str(PAUSE)]
+            argv += [f"{SUPPORT}/commit_by_{variant.command}", "--", bench.crash_job, place.commits, str(pause)]
         environment = dict(os.environ, TMPDIR=place.tmp, SHELL="/bin/bash")
         self.began = time.monotonic()
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.err, stderr=self.err,
@@ -52,9 +52,9 @@ class Run:
             raise Failure("hangs: " + "; ".join(map(describe, tree_of(self.process.pid))))
         return self.process.wait()
 
-    def survivors_end(self):
+    def survivors_end(self, seconds=PATIENCE):
         fds = [self.pidfd] + ([self.keeper] if self.keeper is not None else [])
-        if not wait_dead(fds, PATIENCE):
+        if not wait_dead(fds, seconds):
             raise Failure("the survivor does not end: " + "; ".join(map(describe, left_behind())))
         self.process.wait()
 
