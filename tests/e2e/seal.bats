@@ -219,6 +219,10 @@ other_digits() {
   cat good good | gzip >q/jobs/fspl-1.fspl
   process -d 'gzip -dc' "${keep[@]}"
   refused 1 "it has more than the 100000 bytes that were sealed"
+  process -d 'gzip -dc' --gate eof "${keep[@]}"
+  refused 1 "it has more than the 100000 bytes that were sealed"
+  process -d 'gzip -dc' --verify before "${keep[@]}"
+  refused 1 "it has more than the 100000 bytes that were sealed"
 }
 
 @test "seal: behind a decoder that failed the decoder is named" {
