@@ -179,18 +179,18 @@ every_size() {
   refused 1 "the payload is altered: its digest differs from its seal"
 }
 
-# other_digit N FILE: another digit in the Nth place of its digest, and good checksums again.
-other_digit() {
+# other_digits FILE...: in the Nth one another digit in the Nth place of its digest, and good checksums again.
+other_digits() {
   python3 - "$@" <<-'END'
 	import struct, sys, zlib
-	place, name = int(sys.argv[1]), sys.argv[2]
-	content = open(name, "rb").read()
-	end = 30 + struct.unpack(">Q", content[14:22])[0]
-	block = bytearray(content[30:end])
-	at = block.index(b"\xd9\x40") + 2 + place
-	block[at] = b"0123456789abcdef"[int(chr(block[at]), 16) ^ 1]
-	prefix = content[:22] + struct.pack(">I", zlib.crc32(block))
-	open(name, "wb").write(prefix + struct.pack(">I", zlib.crc32(prefix)) + block + content[end:])
+	for place, name in enumerate(sys.argv[1:]):
+	    content = open(name, "rb").read()
+	    end = 30 + struct.unpack(">Q", content[14:22])[0]
+	    block = bytearray(content[30:end])
+	    at = block.index(b"\xd9\x40") + 2 + place
+	    block[at] = b"0123456789abcdef"[int(chr(block[at]), 16) ^ 1]
+	    prefix = content[:22] + struct.pack(">I", zlib.crc32(block))
+	    open(name, "wb").write(prefix + struct.pack(">I", zlib.crc32(prefix)) + block + content[end:])
 	END
 }
 
@@ -200,8 +200,8 @@ other_digit() {
   random_bytes 100000 >large
   for ((i = 0; i < 64; i++)); do
     if ((i % 2)); then sealed <small; else sealed <large; fi
-    other_digit $i q/jobs/fspl-$jobs.fspl
   done
+  other_digits q/jobs/fspl-{1..64}.fspl
   sealed <small
   process --on-error Leave "${keep[@]}"
   succeeded $jobs
@@ -218,6 +218,10 @@ other_digit() {
   refused 1 "the payload is altered: it has more than the 100000 bytes that were sealed"
   cat good good | gzip >q/jobs/fspl-1.fspl
   process -d 'gzip -dc' "${keep[@]}"
+  refused 1 "it has more than the 100000 bytes that were sealed"
+  process -d 'gzip -dc' --gate eof "${keep[@]}"
+  refused 1 "it has more than the 100000 bytes that were sealed"
+  process -d 'gzip -dc' --verify before "${keep[@]}"
   refused 1 "it has more than the 100000 bytes that were sealed"
 }
 

@@ -160,8 +160,10 @@ def check_number(place, scenario, status, said):
 
     One that was damaged and is not put right yet is 0: no job was begun.
     """
-    if scenario.damaged and os.path.getsize(place.queue + "/nextseq") == 0:
-        return 0
+    if scenario.damaged:
+        with open(place.queue + "/nextseq") as file:
+            if not file.read().strip():
+                return 0
     number, done = place.next(), place.check_commits()
     failed = told_failed(said)
     missing = set(range(1, number)) - done - failed
