@@ -14,8 +14,7 @@ inline constexpr Option kExtract{
         "is there, as NAME.header.minisig: what minisign -V takes"};
 
 inline constexpr auto kSignFiles =
-    ours(Option{.short_name = 'k',
-                .name = "key",
+    ours(Option{.name = "key",
                 .value_name = "KEYFILE",
                 .value = Value::filled,
                 .help = "the secret key (penstock keygen, or minisign -G -W)",

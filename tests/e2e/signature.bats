@@ -4,6 +4,7 @@ load queue_helpers
 
 bats_require_minimum_version 1.5.0
 
+# That of queue_helpers, and a pair of keys.
 setup() {
   begin_test
   penstock queue-init -q "$T/q"
@@ -54,7 +55,7 @@ passed_over() {
   penstock enqueue -q q -s seq -i /etc/passwd --sign ours.key -- p1
   cp q/jobs/* enqueued
   penstock prepare -s - -i /etc/passwd >signed-later
-  penstock sign -k ours.key signed-later
+  penstock sign --key ours.key signed-later
   for file in prepared filler enqueued signed-later; do
     mkdir x-$file
     penstock verify --trust ours.pub --extract x-$file $file >out
@@ -97,12 +98,12 @@ passed_over() {
 @test "signature: fspl reads a signed job file as any other" {
   FSPL_SET_x='a b' penstock prepare -s - -i /etc/passwd -- p1 >plain
   cp plain packet
-  penstock sign -k ours.key packet
+  penstock sign --key ours.key packet
   [ "$(/usr/bin/fspl stdin-info <packet)" = "$(/usr/bin/fspl stdin-info <plain)" ]
   /usr/bin/fspl stdin-payload <packet | cmp - /etc/passwd
   # Signed anew it is as good, and no longer.
   size=$(stat -c %s packet)
-  penstock sign -k ours.key packet
+  penstock sign --key ours.key packet
   [ "$(stat -c %s packet)" = "$size" ]
   penstock verify --trust ours.pub --require-signature packet
 }
@@ -309,7 +310,7 @@ passed_over() {
     run -1 penstock prepare -s seq -i data --sign $file
     [ "${#lines[@]}" = 1 ] && [[ "$output" == *$file* ]] || fail "$file: $output" || return 1
     cp packet before
-    run -1 penstock sign -k $file packet
+    run -1 penstock sign --key $file packet
     cmp before packet
   done
   [[ "$output" == *"is encrypted with a password"* ]]
