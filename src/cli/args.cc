@@ -46,6 +46,13 @@ std::string Arguments::text(std::string_view name) const {
   return std::string(*text);
 }
 
+std::vector<std::string> Arguments::texts(std::string_view name) const {
+  const Slot& slot = slots_[index(name)];
+  std::vector<std::string> all(slot.earlier.begin(), slot.earlier.end());
+  if (slot.given) all.emplace_back(slot.text);
+  return all;
+}
+
 std::optional<uint64_t> Arguments::number(std::string_view name) const {
   const std::optional<std::string_view> text = value(name);
   return text ? parse_u64(*text) : std::nullopt;

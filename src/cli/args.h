@@ -49,6 +49,8 @@ class Arguments {
   std::optional<std::string_view> value(std::string_view name) const;
   // For options that are required or have a default.
   std::string text(std::string_view name) const;
+  // All values of a repeatable option, in their order.
+  std::vector<std::string> texts(std::string_view name) const;
   std::optional<uint64_t> number(std::string_view name) const;
   // Cut to kLongest.
   std::optional<std::chrono::seconds> seconds(std::string_view name) const;
@@ -88,6 +90,7 @@ class Arguments {
   struct Slot {
     bool given = false;
     std::string_view text;
+    std::vector<std::string_view> earlier;  // of a repeatable option
   };
 
   size_t index(std::string_view name) const;

@@ -38,6 +38,7 @@ struct Option {
   const char* excludes = nullptr;         // refused together with this other option
   bool value_is_optional = false;         // given as --name or --name=VALUE, never --name VALUE
   bool is_ours = false;                   // fspl has no such option
+  bool repeatable = false;                // Arguments::texts() gives all values
   bool hidden = false;                    // not for people: left out of the help
 };
 
@@ -60,6 +61,8 @@ enum class CommandId : uint8_t {
   prepare_set_next,
   enqueue,
   seal,
+  keygen,
+  sign,
   verify,
   queue_init,
   queue_write,

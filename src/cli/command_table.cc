@@ -1,6 +1,7 @@
 #include "cli/command_table.h"
 
 #include "cli/option_groups.h"
+#include "cli/signature_options.h"
 
 namespace penstock::cli {
 
@@ -30,7 +31,8 @@ constexpr Option kPrepareSpoolDir{
     .help =
         "where --seal stores a payload that cannot be read twice, in a file without a name "
         "(default: $TMPDIR, or /var/tmp)"};
-constexpr auto kPrepare = join(options(kSeqfile, kInput), ours(kSeal, kPrepareSpoolDir, kLockWait));
+constexpr auto kPrepare =
+    join(options(kSeqfile, kInput), ours(kSeal, kSign, kFor, kPrepareSpoolDir, kLockWait));
 
 constexpr Option kSeqfileUnlessFill{.short_name = 's',
                                     .name = "seqfile",
@@ -44,7 +46,7 @@ constexpr auto kPrepareFiller =
                      .value = Value::number,
                      .help = "make the job file for number N, to close a gap, and leave the "
                              "sequence file alone"},
-              kSeal, kLockWait));
+              kSeal, kSign, kFor, kLockWait));
 
 constexpr auto kPrepareNumber = join(options(Option{.short_name = 's',
                                                     .name = "seqfile",
@@ -53,11 +55,12 @@ constexpr auto kPrepareNumber = join(options(Option{.short_name = 's',
                                                     .required = true}),
                                      ours(kLockWait));
 
-constexpr auto kEnqueue = join(options(kQueuedir, kSeqfile, kInput), ours(kSeal, kLockWait));
+constexpr auto kEnqueue =
+    join(options(kQueuedir, kSeqfile, kInput), ours(kSeal, kSign, kFor, kLockWait));
 
 constexpr auto kVerifyFiles =
-    join(options(kDecoder), ours(Option{.name = "json", .help = "print JSON"}, kDecoderOk),
-         kDecoderReading);
+    join(options(kDecoder), ours(Option{.name = "json", .help = "print JSON"}), kTrusting,
+         ours(kExtract, kDecoderOk), kDecoderReading);
 
 // The queue's side.
 
@@ -155,7 +158,7 @@ constexpr auto kQueueProcess = join(
                .help = "the command's standard output and error. PassBoth: to Penstock's own; "
                        "SaveBoth: appended to JOBFILE.out beside the job file"},
         kAllowJobParams, kIgnorePayload, kTimeout),
-    kPipeline, ours(kRequireSeal, kDecoderOk), kDecoderReading,
+    kPipeline, ours(kRequireSeal), kTrusting, ours(kDecoderOk), kDecoderReading,
     ours(Option{.name = "max-attempts",
                 .value_name = "N",
                 .value = Value::number,
@@ -223,8 +226,9 @@ constexpr auto kQueueProcess = join(
 
 constexpr auto kStdinInfo = ours(kJson, kNull);
 constexpr auto kStdinPayload = ours(kRequireSeal);
-constexpr auto kStdinProcess = join(options(kAllowJobParams, kIgnorePayload, kTimeout), kPipeline,
-                                    ours(kRequireSeal, kParamsAfterDashes, kParamsSeparator));
+constexpr auto kStdinProcess =
+    join(options(kAllowJobParams, kIgnorePayload, kTimeout), kPipeline, kTrusting,
+         ours(kRequireSeal, kParamsAfterDashes, kParamsSeparator));
 
 constexpr Option kRunGate{.name = "gate",
                           .value_name = kGate.value_name,
@@ -354,12 +358,16 @@ constexpr auto kCommands = std::to_array<Command>({
      .positional = "FILE",
      .tail = Tail::list,
      .is_ours = true},
+    kKeygenCommand,
+    kSignCommand,
     {.id = CommandId::verify,
      .name = "verify",
      .group = Group::sender,
      .summary = "say whether sealed job files are whole",
-     .about = "Says of each job FILE, one a line: whole, cut, altered, not sealed or unreadable. "
-              "Exit status 0 only if all are sealed and whole.",
+     .about =
+         "Says of each job FILE, one a line: whole, cut, altered, not sealed or unreadable; "
+         "with --trust also who has signed it. Exit status 0 only if all are sealed and whole, "
+         "and nothing is wrong with a signature.",
      .options = kVerifyFiles,
      .positional = "FILE",
      .tail = Tail::list,

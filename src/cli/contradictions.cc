@@ -1,6 +1,7 @@
 #include "cli/contradictions.h"
 
 #include <array>
+#include <utility>
 
 #include "base/text.h"
 #include "cli/value.h"
@@ -29,11 +30,19 @@ constexpr auto kContradictions = std::to_array<Contradiction>({
     {{"verify", "before"}, {"ignore-payload"}, "a payload that is not read is not verified"},
     {{"max-payload"}, {"ignore-payload"}, "a payload that is not read is not measured"},
     {{"require-seal"}, {"ignore-payload"}, "a payload that is not read is not checked"},
+    {{"require-signature"}, {"ignore-payload"}, "a payload that is not read is not checked"},
     {{"capture-stderr"}, {"output-to", "SaveBoth"}, "its stderr goes to a file already"},
     {{"remove-old"}, {"never-delete"}, "files that are kept are old once the number has moved on"},
     {{"retry-delay"}, {"on-error", "Delete"}, "a job that is removed is not tried again"},
     {{"retry-delay"}, {"on-error", "Leave"}, "a job that is passed over is not tried again"},
     {{"remove-old"}, {"order-by", "Timestamp"}, "without a next number no file is old"},
+});
+
+constexpr auto kNeeds = std::to_array<std::pair<const char*, const char*>>({
+    {"require-signature", "trust"},
+    {"queue-name", "trust"},
+    {"for", "sign"},
+    {"for", "key"},
 });
 
 bool is_given(const Arguments& arguments, const Given& given) {
@@ -66,6 +75,10 @@ std::optional<std::string> contradiction_in(const Arguments& arguments) {
   }
   if (is_given(arguments, {"sandbox-write"}) && !is_given(arguments, {"sandbox"})) {
     return "--sandbox-write counts only with --sandbox";
+  }
+  for (const auto& [option, needed] : kNeeds) {
+    if (is_given(arguments, {option}) && arguments.knows(needed) && !arguments.has(needed))
+      return cat("--", option, " counts only with --", needed);
   }
   return std::nullopt;
 }

@@ -11,6 +11,8 @@ int handle_prepare(const Arguments& arguments, CommandId id);
 int handle_prepare_number(const Arguments& arguments, CommandId id);
 int handle_enqueue(const Arguments& arguments);
 int handle_seal(const Arguments& arguments);
+int handle_keygen(const Arguments& arguments);
+int handle_sign(const Arguments& arguments);
 int handle_verify(const Arguments& arguments);
 
 int handle_queue_init(const Arguments& arguments);

@@ -40,6 +40,10 @@ int handle(const Invocation& invocation) {
       return handle_enqueue(arguments);
     case CommandId::seal:
       return handle_seal(arguments);
+    case CommandId::keygen:
+      return handle_keygen(arguments);
+    case CommandId::sign:
+      return handle_sign(arguments);
     case CommandId::verify:
       return handle_verify(arguments);
     case CommandId::queue_init:

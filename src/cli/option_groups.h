@@ -113,6 +113,35 @@ inline constexpr Option kSeal{
 inline constexpr Option kRequireSeal{
     .name = "require-seal",
     .help = "a job file that is not sealed has failed; whoever makes them must use --seal"};
+inline constexpr Option kSign{
+    .name = "sign",
+    .value_name = "KEYFILE",
+    .value = Value::filled,
+    .help = "sign the job file with this secret key (penstock keygen, or minisign); seals it, too"};
+inline constexpr Option kFor{
+    .name = "for",
+    .value_name = "NAME",
+    .value = Value::filled,
+    .help = "sign it for the receiver's queue of this name: see --queue-name there"};
+inline constexpr Option kTrust{
+    .name = "trust",
+    .value_name = "FILE",
+    .value = Value::filled,
+    .help =
+        "public keys (penstock keygen, or minisign), one or several a file; what is signed must "
+        "be signed with one of them. May be given several times",
+    .repeatable = true};
+inline constexpr Option kRequireSignature{
+    .name = "require-signature",
+    .help =
+        "with --trust: a job file that is not signed is passed over, as one with a bad signature "
+        "is; its number, time and parameters are not used for anything"};
+inline constexpr Option kQueueName{
+    .name = "queue-name",
+    .value_name = "NAME",
+    .value = Value::filled,
+    .help = "with --trust: what is signed must be signed for this name (prepare --for)"};
+inline constexpr auto kTrusting = ours(kTrust, kRequireSignature, kQueueName);
 inline constexpr Option kDecoderOk{
     .name = "decoder-ok",
     .value_name = "STATUS,...",

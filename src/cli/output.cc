@@ -135,6 +135,12 @@ std::string json_of(const std::vector<VerifiedFile>& files) {
     entry["id"] = nullptr;
     if (file.number) entry["id"] = *file.number;
     entry["seal"] = json_seal(file.seal);
+    entry["signature"] = nullptr;
+    if (file.signature) {
+      entry["signature"] = {{"key", packet::to_hex(file.signature->key)},
+                            {"comment", file.signature->comment},
+                            {"trusted", file.is_trusted}};
+    }
     list.push_back(std::move(entry));
   }
   return list.dump(2) + "\n";

@@ -43,9 +43,12 @@ struct VerifiedFile {
   std::string reason;
   std::optional<uint64_t> number;
   std::optional<packet::Seal> seal;
+  std::optional<packet::Signature> signature;
+  bool is_trusted = false;      // its signature is good, and by one of those that were asked for
+  std::string signature_words;  // one clause; empty where nobody asked and there is none
 };
-// An array of objects: file_name (and file_name_hex as above), state, reason, id and seal, null
-// where there is none.
+// An array of objects: file_name (and file_name_hex as above), state, reason, id, seal and
+// signature (key, comment, trusted), null where there is none.
 std::string json_of(const std::vector<VerifiedFile>& files);
 
 // An array of objects: kind (old, duplicate, conflict, temporary), id (null for temporary), file

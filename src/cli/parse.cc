@@ -133,8 +133,13 @@ void Parser::fail_surplus(std::string_view word) const {
 
 void Parser::mark(const Option& option, std::string_view text) {
   Arguments::Slot& slot = arguments_.slots_[arguments_.index(option.name)];
-  if (slot.given) later(cat(dashed(option), " is given twice"));
-  slot = {.given = true, .text = text};
+  if (slot.given && option.repeatable) {
+    slot.earlier.push_back(slot.text);
+  } else if (slot.given) {
+    later(cat(dashed(option), " is given twice"));
+  }
+  slot.given = true;
+  slot.text = text;
 }
 
 void Parser::store(const Option& option, std::string_view text) {

@@ -108,11 +108,16 @@ int handle_stdin_process(const Arguments& arguments) {
   const work::JobSettings settings{.command = command_line(arguments),
                                    .ignore_payload = arguments.has("ignore-payload"),
                                    .require_seal = arguments.has("require-seal")};
+  const std::optional<work::Trust> trusted = trust(arguments);
   std::optional<packet::HeaderReader> header;
   try {
     header = pipeline::read_header(STDIN_FILENO, "standard input");
   } catch (const packet::BadHeader& error) {
     throw error.with("standard input");
+  }
+  if (trusted) {
+    if (const auto objection = trusted->objection_to(*header))
+      throw Error(cat("the job file on standard input ", *objection));
   }
   std::optional<int> signal;
   work::JobEnd end;

@@ -24,6 +24,11 @@ work::PrepareSettings settings_of(const Arguments& arguments) {
   if (arguments.knows("fill")) settings.fill = arguments.number("fill");
   settings.params = arguments.params();
   settings.seal = arguments.knows("seal") && arguments.has("seal");
+  if (arguments.knows("sign") && arguments.has("sign")) {
+    settings.seal = true;
+    settings.sign_key = arguments.text("sign");
+    if (arguments.has("for")) settings.sign_for = arguments.text("for");
+  }
   if (arguments.knows("spool-dir")) settings.spool_dir = spool_dir(arguments);
   settings.lock_wait = *arguments.seconds("lock-wait");
   return settings;

@@ -110,6 +110,14 @@ pipeline::Options pipeline_options(const Arguments& arguments) {
   return options;
 }
 
+std::optional<work::Trust> trust(const Arguments& arguments) {
+  if (!arguments.knows("trust") || !arguments.has("trust")) return std::nullopt;
+  work::Trust::Settings settings{.files = arguments.texts("trust"),
+                                 .is_required = arguments.has("require-signature")};
+  if (arguments.has("queue-name")) settings.queue_name = arguments.text("queue-name");
+  return work::Trust(std::move(settings));
+}
+
 work::Decoding decoding(const Arguments& arguments) {
   work::Decoding result;
   if (arguments.knows("header-timeout")) {
@@ -117,6 +125,7 @@ work::Decoding decoding(const Arguments& arguments) {
     result.header_timeout =
         limit == 0s ? std::nullopt : std::optional<std::chrono::milliseconds>(limit);
   }
+  result.trust = trust(arguments);
   if (!arguments.has("decoder")) return result;
   const std::vector<std::string> environment = inherited_environment();
   const auto shell_environment = pipeline::ShellEnvironment::from(environment);

@@ -8,11 +8,14 @@
 #include "pipeline/options.h"
 #include "work/job_run.h"
 #include "work/scanner.h"
+#include "work/trust.h"
 
 namespace penstock::cli {
 
 // Throws Error if --spool-dir cannot take a payload: better now than at the first large one.
 pipeline::Options pipeline_options(const Arguments& arguments);
+// Reads the keys of --trust. Throws Error if there are none in a file.
+std::optional<work::Trust> trust(const Arguments& arguments);
 // Sees the decoder string through, warns of what it hides, and refuses that with --strict-decoder.
 work::Decoding decoding(const Arguments& arguments);
 // Under --sandbox: marks the stages. Throws RunFailure where this machine has no sandbox, unless

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/text.h"
@@ -91,7 +92,10 @@ void HeaderReader::check_metadata() {
   if (load_big<uint32_t>(bytes.subspan(kMetadataSumAt)) != crc32_of(block)) {
     throw BadHeader("is damaged: the checksum of its metadata differs");
   }
-  metadata_ = decode_metadata(block);
+  Metadata metadata = decode_metadata(block);
+  if (metadata.signature)
+    before_signing_ = with_prefix(block_before_signing(block, *metadata.signature));
+  metadata_ = std::move(metadata);
   bytes_ = {};
 }
 

@@ -35,6 +35,8 @@ class HeaderReader {
   const Metadata& metadata() const;
   // Where the payload begins.
   uint64_t header_bytes() const;
+  // Of a signed one, what the signature was made of: the whole header as it was before.
+  const std::string& header_before_signing() const { return before_signing_; }
 
  private:
   void check_prefix();
@@ -44,6 +46,7 @@ class HeaderReader {
   std::vector<uint8_t> bytes_;
   size_t expected_ = kPrefixBytes;
   std::optional<Metadata> metadata_;
+  std::string before_signing_;
 };
 
 // Prefix and metadata block, byte for byte as fspl writes them. Throws Error where a reader would

@@ -1,5 +1,6 @@
 #include "packet/metadata.h"
 
+#include <array>
 #include <limits>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,7 @@ namespace {
 
 // fspl passes over this key, as over any that it does not know.
 constexpr std::string_view kSealKey = "penstock_seal";
+constexpr std::string_view kSignatureKey = "penstock_signature";
 constexpr std::string_view kDigestName = "blake2b-256";
 
 size_t count_items(const Metadata& metadata) {
@@ -63,6 +65,14 @@ void write_seal(MessagePackWriter& writer, const Seal& seal) {
   writer.add_text(to_hex(seal.digest));
 }
 
+void write_signature(MessagePackWriter& writer, const Signature& signature) {
+  writer.add_text(kSignatureKey);
+  writer.add_array(3);
+  writer.add_text(header_line(signature));
+  writer.add_text(signature.comment);
+  writer.add_text(comment_line(signature));
+}
+
 // The keys that one map must have, each exactly once.
 class RequiredKeys {
  public:
@@ -92,6 +102,7 @@ class Decoder {
   int64_t read_seconds();
   Timestamp read_created();
   Seal read_seal();
+  Signature read_signature();
   void read_kind();
   void read_command();
   void read_params();
@@ -164,6 +175,21 @@ Seal Decoder::read_seal() {
       hex.type == Token::Type::text ? digest_from_hex(hex.text) : std::optional<Digest>();
   if (!digest) throw BadHeader("the digest in the seal is not one");
   return {.length = length, .digest = *digest};
+}
+
+// The same holds for a signature.
+Signature Decoder::read_signature() {
+  constexpr std::string_view kComplaint = "the signature is not an array of three strings";
+  if (read_count(Token::Type::array, kComplaint) != 3) throw BadHeader(std::string(kComplaint));
+  std::array<std::string_view, 3> parts;
+  for (std::string_view& part : parts) {
+    const Token token = reader_.next();
+    if (token.type != Token::Type::text) throw BadHeader(std::string(kComplaint));
+    part = token.text;
+  }
+  auto signature = signature_of(parts[0], parts[1], parts[2]);
+  if (!signature) throw BadHeader("the signature is not one");
+  return std::move(*signature);
 }
 
 void Decoder::read_params() {
@@ -246,12 +272,16 @@ Metadata Decoder::decode() {
     } else if (key == kSealKey) {
       if (metadata_.seal) throw BadHeader(cat("key ", key, " is given twice"));
       metadata_.seal = read_seal();
+    } else if (key == kSignatureKey) {
+      if (metadata_.signature) throw BadHeader(cat("key ", key, " is given twice"));
+      metadata_.signature = read_signature();
     } else {
       metadata_.unknown.push_back(read_unknown(key));
       count_item();
     }
   }
   required.require_all();
+  if (metadata_.signature && !metadata_.seal) throw BadHeader("it is signed, but not sealed");
   return std::move(metadata_);
 }
 
@@ -262,7 +292,8 @@ std::string encode_metadata(const Metadata& metadata, SequenceWidth width) {
     throw Error(cat("a job cannot have more than ", kMaxItems, " parameters and variables"));
   }
   MessagePackWriter writer;
-  writer.add_map(3 + (metadata.seal ? 1 : 0) + metadata.unknown.size());
+  writer.add_map(3 + (metadata.seal ? 1 : 0) + metadata.unknown.size() +
+                 (metadata.signature ? 1 : 0));
   writer.add_text("seq");
   if (width == SequenceWidth::fixed) {
     writer.add_wide_unsigned(metadata.sequence);
@@ -277,7 +308,27 @@ std::string encode_metadata(const Metadata& metadata, SequenceWidth width) {
   write_kind(writer, metadata);
   if (metadata.seal) write_seal(writer, *metadata.seal);
   write_unknown(writer, metadata.unknown);
+  if (metadata.signature) write_signature(writer, *metadata.signature);
   return writer.take();
+}
+
+std::string block_before_signing(std::span<const uint8_t> block, const Signature& signature) {
+  const uint64_t keys = MessagePackReader(block).next().number;
+  const auto head_of = [](uint64_t count) {
+    MessagePackWriter writer;
+    writer.add_map(count);
+    return writer.take();
+  };
+  MessagePackWriter last;
+  write_signature(last, signature);
+  const std::string tail = last.take();
+  const std::string head = head_of(keys);
+  std::string_view middle(reinterpret_cast<const char*>(block.data()), block.size());
+  if (!middle.starts_with(head) || !middle.ends_with(tail))
+    throw BadHeader("the signature is not its last key, in its one form");
+  middle.remove_prefix(head.size());
+  middle.remove_suffix(tail.size());
+  return cat(head_of(keys - 1), middle);
 }
 
 Metadata decode_metadata(std::span<const uint8_t> block) {

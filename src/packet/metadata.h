@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "packet/bad_header.h"
 #include "packet/seal.h"
+#include "packet/signature.h"
 
 namespace penstock::packet {
 
@@ -56,6 +57,8 @@ struct Metadata {
   std::vector<UnknownKey> command_unknown;
   std::optional<Seal> seal;
   std::vector<UnknownKey> unknown;
+  // Only beside a seal.
+  std::optional<Signature> signature;
 
   bool operator==(const Metadata&) const = default;
 };
@@ -64,11 +67,17 @@ struct Metadata {
 // what follows.
 enum class SequenceWidth { shortest, fixed };
 
-// The metadata block: known keys in fspl's order, then the seal if there is one, then unknown ones.
+// The metadata block: known keys in fspl's order, then the seal if there is one, then unknown ones,
+// then the signature.
 // A seal takes as many bytes whatever it says, so that it, too, can be settled once the payload
 // stands. Throws Error if there are more than kMaxItems.
 std::string encode_metadata(const Metadata& metadata,
                             SequenceWidth width = SequenceWidth::shortest);
+
+// The block as it was before it was signed, which is what the signature is made of: without the
+// last key. Throws BadHeader where the block is not what signing makes of any: the signature must
+// be the last key, and both it and the head of the map in their one form.
+std::string block_before_signing(std::span<const uint8_t> block, const Signature& signature);
 
 // Takes what section 3.2 of the format notes must accept and nothing else; bytes behind the value
 // are ignored. Throws BadHeader with the first reason it meets. Bytes cannot make it recurse, nor

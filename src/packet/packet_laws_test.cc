@@ -34,7 +34,7 @@ Gen<std::string> bytes() {
 Gen<std::vector<UnknownKey>> unknown_keys() {
   const auto key = gen::suchThat(gen::arbitrary<std::string>(), [](const std::string& text) {
     return text != "seq" && text != "ctime" && text != "cmd_type" && text != "params" &&
-           text != "env" && text != "penstock_seal";
+           text != "env" && text != "penstock_seal" && text != "penstock_signature";
   });
   const auto value = gen::map(gen::element("c0", "07", "cc07", "9201a178", "81a16b90", "c40161",
                                            "d7ff0000000000000005", "cb3ff0000000000000"),

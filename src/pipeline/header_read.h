@@ -44,6 +44,7 @@ class HeaderRead {
   // undecodable: whether the decoder string itself is at fault, for any file alike.
   bool decoder_is_at_fault() const { return decoder_is_at_fault_; }
   const packet::Metadata& metadata() const { return reader_.metadata(); }
+  const packet::HeaderReader& header() const { return reader_; }
 
  private:
   void take_bytes();

@@ -24,8 +24,9 @@ constexpr int kMostChanges = 5;
 // How often one job is run again in one run because it stood still (--on-stall retry).
 constexpr int kMostStallRetries = 3;
 
-std::string skipped_files(size_t count) {
-  return cat(count, count == 1 ? " file" : " files", " could not be read");
+std::string skipped_files(size_t count, const Decoding& decoding) {
+  return cat(count, count == 1 ? " file" : " files", " could not be read",
+             decoding.trust ? " or trusted" : "");
 }
 
 // As far as we may look: it only decides what is advised.
@@ -427,13 +428,14 @@ void Drain::tell_what_waits() {
   end_.gap = gap.has_value();
   if (!gap) {
     if (end_.skipped > 0)
-      Log::info(cat(skipped_files(end_.skipped), end_.skipped == 1 ? " and was" : " and were",
-                    " left alone"));
+      Log::info(cat(skipped_files(end_.skipped, settings_.decoding),
+                    end_.skipped == 1 ? " and was" : " and were", " left alone"));
     return;
   }
   std::string line = cat(gap->sentence(), "; ", advice_on(*gap, settings_));
   if (end_.skipped > 0)
-    line += cat("; ", skipped_files(end_.skipped), ", and job ", next_, " may be among them");
+    line += cat("; ", skipped_files(end_.skipped, settings_.decoding), ", and job ", next_,
+                " may be among them");
   Log::info(line);
 }
 

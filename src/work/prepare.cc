@@ -26,6 +26,7 @@
 #include "sys/signals.h"
 #include "work/sealing.h"
 #include "work/sender_input.h"
+#include "work/signing.h"
 
 namespace penstock::work {
 
@@ -165,6 +166,18 @@ bool put_back(const PrepareSettings& settings, uint64_t number) {
   }
 }
 
+std::optional<Signer> signer_of(const PrepareSettings& settings) {
+  if (!settings.sign_key) return std::nullopt;
+  return Signer(*settings.sign_key, settings.sign_for);
+}
+
+std::string header_of(packet::Metadata& metadata, const std::optional<Signer>& signer,
+                      packet::SequenceWidth width) {
+  if (signer) return signer->signed_header(metadata, width);
+  return width == packet::SequenceWidth::fixed ? packet::encode_header_fixed_width(metadata)
+                                               : packet::encode_header(metadata);
+}
+
 std::string how_to_fill(uint64_t number) {
   return cat(
       "number ", number,
@@ -178,6 +191,7 @@ void prepare(const PrepareSettings& settings) {
   // A reader that went away must leave us the time to say what was lost.
   sys::ignore_sigpipe();
   sys::check_stdout();
+  const std::optional<Signer> signer = signer_of(settings);
   Input input(settings.input);
   packet::Metadata metadata = describe_job(settings);
   // All that can fail before the number is needed fails here.
@@ -191,13 +205,14 @@ void prepare(const PrepareSettings& settings) {
   std::span<const uint8_t> block = next_block();
   const bool from_file = !settings.fill && settings.seqfile != "-";
   metadata.sequence = settings.fill.value_or(1);
-  packet::encode_header(metadata);
+  constexpr auto kWidth = packet::SequenceWidth::shortest;
+  header_of(metadata, signer, kWidth);
   if (from_file) metadata.sequence = take_number(settings, signals);
 
   Output output(signals);
   try {
     // Header and first block in one write: most job files are that small.
-    const std::string header = packet::encode_header(metadata);
+    const std::string header = header_of(metadata, signer, kWidth);
     std::vector<uint8_t> first(header.begin(), header.end());
     first.insert(first.end(), block.begin(), block.end());
     output.write(first);
@@ -217,6 +232,7 @@ void prepare(const PrepareSettings& settings) {
 }
 
 std::string enqueue(const PrepareSettings& settings, const std::string& queue_dir) {
+  const std::optional<Signer> signer = signer_of(settings);
   Input input(settings.input);
   const EndSignals signals;
   packet::Metadata metadata = describe_job(settings);
@@ -228,16 +244,15 @@ std::string enqueue(const PrepareSettings& settings, const std::string& queue_di
     maker.emplace();
     metadata.seal = packet::Seal{};
   }
+  const auto header = [&] { return header_of(metadata, signer, packet::SequenceWidth::fixed); };
   // A header of the final length first, with its number and its seal still to come.
-  sys::write_all(injection.fd(), packet::encode_header_fixed_width(metadata), "the job file");
+  sys::write_all(injection.fd(), header(), "the job file");
   for (auto block = input.next(signals); !block.empty(); block = input.next(signals)) {
     if (maker) maker->add(block);
     sys::write_all(injection.fd(), block, "the job file");
   }
   if (maker) metadata.seal = maker->seal();
-  auto settle_header = [&] {
-    sys::pwrite_all(injection.fd(), packet::encode_header_fixed_width(metadata), 0, "the job file");
-  };
+  auto settle_header = [&] { sys::pwrite_all(injection.fd(), header(), 0, "the job file"); };
   if (settings.seqfile == "-") {
     if (maker) settle_header();
     return injection.publish();

@@ -18,7 +18,9 @@ struct PrepareSettings {
   std::optional<std::string> input;  // "-": standard input
   std::vector<std::string> params;
   bool seal = false;
-  std::string spool_dir;  // prepare() with a seal: for what must be stored meanwhile
+  std::optional<std::string> sign_key;  // sign with the key in this file; only with `seal`
+  std::string sign_for;                 // the one queue that is to take it
+  std::string spool_dir;                // prepare() with a seal: for what must be stored meanwhile
   std::chrono::seconds lock_wait{10};
 };
 

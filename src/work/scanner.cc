@@ -105,6 +105,10 @@ void Scanner::collect_finished(spool::JobSet& set, std::optional<uint64_t> wante
 void Scanner::read_plain(const std::string& name, spool::JobFile file, spool::JobSet& set) {
   try {
     const packet::HeaderReader header = pipeline::read_file_header(file.fd.get(), name);
+    if (const auto objection = objection_to(header)) {
+      skip(name, file.id, *objection);
+      return;
+    }
     set.add({.name = name,
              .number = header.metadata().sequence,
              .created = header.metadata().created,
@@ -116,6 +120,10 @@ void Scanner::read_plain(const std::string& name, spool::JobFile file, spool::Jo
   } catch (const Error& error) {
     skip(name, file.id, error.message());
   }
+}
+
+std::optional<std::string> Scanner::objection_to(const packet::HeaderReader& header) const {
+  return decoding_.trust ? decoding_.trust->objection_to(header) : std::nullopt;
 }
 
 std::unique_ptr<pipeline::Upstream> Scanner::decode(sys::UniqueFd file) {
@@ -146,6 +154,11 @@ void Scanner::finish_reading(Reading& reading, spool::JobSet& set, std::optional
   const std::unique_ptr<pipeline::HeaderRead> header = std::move(reading.header);
   switch (header->result()) {
     case Result::ok: {
+      if (const auto objection = objection_to(header->header())) {
+        skip(reading.name, reading.id, *objection);
+        retire(std::move(reading.upstream));
+        return;
+      }
       spool::ScannedJob job{.name = reading.name,
                             .number = header->metadata().sequence,
                             .created = header->metadata().created,
@@ -258,6 +271,10 @@ std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::
     try {
       const packet::HeaderReader header =
           pipeline::read_file_header(result.file.fd.get(), job.name);
+      if (const auto objection = objection_to(header)) {
+        reason = *objection;
+        return std::nullopt;
+      }
       result.metadata = header.metadata();
       result.payload_offset = header.header_bytes();
       sys::set_blocking(result.file.fd.get());
@@ -300,6 +317,11 @@ std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::
                              started ? " (see --header-timeout)" : ""));
       }
       reason = cat("cannot be decoded any more: ", header->reason());
+      retire(std::move(reading->upstream));
+      return std::nullopt;
+    }
+    if (const auto objection = objection_to(header->header())) {
+      reason = *objection;
       retire(std::move(reading->upstream));
       return std::nullopt;
     }

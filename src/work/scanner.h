@@ -20,6 +20,7 @@
 #include "pipeline/upstream.h"
 #include "spool/job_directory.h"
 #include "spool/job_set.h"
+#include "work/trust.h"
 
 namespace penstock::work {
 
@@ -28,6 +29,7 @@ struct Decoding {
   std::optional<pipeline::DecoderPlan> plan;  // none: job files are plain
   std::optional<std::chrono::milliseconds> header_timeout =
       std::chrono::milliseconds(60'000);  // none: no limit
+  std::optional<Trust> trust;             // none: signatures are not looked at
 };
 
 // A decoder that has given a header and waits, its clock stopped, for its job's turn.
@@ -46,8 +48,10 @@ class Scanner {
 
   // Reads the headers of all files that `set` does not know yet and that were not found unreadable
   // before, and adds them. A file that gives none is skipped with a warning; it never stops the
-  // others. Throws Error if the decoder cannot be started at all, or a header took too long.
-  // `wanted`: whose decoder is kept for open(). Comes back early once `cancelled` says so.
+  // others. Nor does one whose signature is not what is asked for: what it says of itself, its
+  // number too, is not used. Throws Error if the decoder cannot be started at all, or a header took
+  // too long. `wanted`: whose decoder is kept for open(). Comes back early once `cancelled` says
+  // so.
   void scan(spool::JobSet& set, std::optional<uint64_t> wanted,
             const std::function<bool()>& cancelled);
 
@@ -94,6 +98,7 @@ class Scanner {
   // The decoder of this very file, if it was kept. One that was kept for another is let go.
   std::unique_ptr<Parked> take_parked(const spool::ScannedJob& job);
   std::unique_ptr<pipeline::Upstream> decode(sys::UniqueFd file);
+  std::optional<std::string> objection_to(const packet::HeaderReader& header) const;
 
   pipeline::Engine& engine_;
   const pipeline::Options& options_;

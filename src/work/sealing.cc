@@ -165,7 +165,30 @@ std::span<const uint8_t> SealedInput::next(const EndSignals& signals) {
   return block;
 }
 
-Sealing seal_file(const std::string& path) {
+namespace {
+
+// What is there now, or nothing that is to be done to it.
+void check_sealed(int fd, const packet::Seal& seal, const std::string& path) {
+  pipeline::SealCheck check(seal);
+  try {
+    read_rest(fd, printable(path), [&](auto block) { check.add(block); });
+    check.finish();
+  } catch (const pipeline::BrokenSeal& broken) {
+    throw broken.with(cat(printable(path), " is sealed already"));
+  }
+}
+
+packet::Metadata read_plain_header(int fd, const std::string& path) {
+  try {
+    return pipeline::read_header(fd, path).metadata();
+  } catch (const packet::BadHeader& error) {
+    const bool encoded = error.cause() == packet::BadHeader::Cause::encoded;
+    throw Error(cat(printable(path), " ", error.message(),
+                    encoded ? ": only a plain job file can be sealed" : ""));
+  }
+}
+
+Sealing rewrite(const std::string& path, const Sign& sign) {
   // Behind a link lies the file that is to be sealed; a rename over the link would part the two.
   std::error_code code;
   const std::filesystem::path real = std::filesystem::canonical(path, code);
@@ -177,46 +200,51 @@ Sealing seal_file(const std::string& path) {
   const struct stat old = sys::status_of(file.get(), name);
   if (!S_ISREG(old.st_mode)) throw Error(cat(printable(path), " is not a regular file"));
   const auto lock = lock_queue_of(real, old.st_ino);
-  std::optional<packet::HeaderReader> header;
-  try {
-    header = pipeline::read_header(file.get(), path);
-  } catch (const packet::BadHeader& error) {
-    const bool encoded = error.cause() == packet::BadHeader::Cause::encoded;
-    throw Error(cat(printable(path), " ", error.message(),
-                    encoded ? ": only a plain job file can be sealed" : ""));
-  }
-  packet::Metadata metadata = header->metadata();
-  if (metadata.seal) {
-    pipeline::SealCheck check(*metadata.seal);
-    try {
-      read_rest(file.get(), printable(path), [&](auto block) { check.add(block); });
-      check.finish();
-    } catch (const pipeline::BrokenSeal& broken) {
-      throw broken.with(cat(printable(path), " is sealed already"));
-    }
-    return Sealing::had_been;
+  packet::Metadata metadata = read_plain_header(file.get(), path);
+  const std::optional<packet::Seal> sealed = metadata.seal;
+  if (sealed) {
+    const off_t payload = ::lseek(file.get(), 0, SEEK_CUR);
+    check_sealed(file.get(), *sealed, path);
+    if (!sign) return Sealing::had_been;
+    sys::seek(file.get(), payload, printable(path));
   }
 
+  const auto header = [&] {
+    metadata.signature.reset();
+    if (sign) metadata.signature = sign(packet::encode_header(metadata));
+    return packet::encode_header(metadata);
+  };
   constexpr mode_t kPrivate = 0600;
   Replacement replacement(directory, kPrivate);
-  metadata.seal = packet::Seal{};
-  sys::write_all(replacement.fd(), packet::encode_header(metadata), printable(path));
+  if (!sealed) metadata.seal = packet::Seal{};
+  sys::write_all(replacement.fd(), header(), printable(path));
   SealMaker maker;
   read_rest(file.get(), printable(path), [&](auto block) {
     maker.add(block);
     sys::write_all(replacement.fd(), block, printable(real.parent_path().string()));
   });
   metadata.seal = maker.seal();
-  sys::pwrite_all(replacement.fd(), packet::encode_header(metadata), 0, printable(path));
+  sys::pwrite_all(replacement.fd(), header(), 0, printable(path));
   give_to_owner(replacement.fd(), old, printable(path));
   const auto now = directory.status(name, sys::Links::keep);
   const auto as_read = spool::FileIdentity::of(old);
   if (!now || !(spool::FileIdentity::of(*now) == as_read) ||
-      !(spool::FileIdentity::of(sys::status_of(file.get(), name)) == as_read)) {
+      !(spool::FileIdentity::of(sys::status_of(file.get(), name)) == as_read) ||
+      (sealed && !(*sealed == *metadata.seal))) {
     throw Error(cat(printable(path), " changed while it was read, and was left as it is"));
   }
   replacement.take_place_of(name);
   return Sealing::done;
+}
+
+}  // namespace
+
+Sealing seal_file(const std::string& path) {
+  return rewrite(path, nullptr);
+}
+
+void sign_file(const std::string& path, const Sign& sign) {
+  rewrite(path, sign);
 }
 
 }  // namespace penstock::work

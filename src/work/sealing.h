@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "packet/seal.h"
+#include "packet/signature.h"
 #include "sys/blake2b.h"
 #include "sys/unique_fd.h"
 #include "work/sender_input.h"
@@ -59,5 +61,10 @@ enum class Sealing { done, had_been };
 // that is sealed is checked instead. Throws Error if there is no job file, or what it has is not
 // what was sealed.
 Sealing seal_file(const std::string& path);
+
+// The same, and signs it: what `sign` makes of its header becomes its signature, in place of one
+// that it has. `sign` is asked several times, and gives as many bytes each time.
+using Sign = std::function<packet::Signature(const std::string& header)>;
+void sign_file(const std::string& path, const Sign& sign);
 
 }  // namespace penstock::work

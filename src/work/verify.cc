@@ -48,10 +48,17 @@ void check_rest(int fd, const std::string& name, Verified& result) {
   judge([&] { check->finish(); });
 }
 
-Verified verify_plain(int fd, const std::string& name) {
+void take_header(const packet::HeaderReader& header, const Decoding& decoding, Verified& result) {
+  result.metadata = header.metadata();
+  result.header = result.metadata->signature ? header.header_before_signing()
+                                             : packet::encode_header(*result.metadata);
+  if (decoding.trust) result.objection = decoding.trust->objection_to(header);
+}
+
+Verified verify_plain(int fd, const std::string& name, const Decoding& decoding) {
   Verified result;
   try {
-    result.metadata = pipeline::read_header(fd, name).metadata();
+    take_header(pipeline::read_header(fd, name), decoding, result);
   } catch (const packet::BadHeader& error) {
     const bool encoded = error.cause() == packet::BadHeader::Cause::encoded;
     result.reason = error.message() + (encoded ? ": was --decoder (-d) forgotten?" : "");
@@ -88,7 +95,7 @@ Verified verify_decoded(sys::UniqueFd file, const std::string& name, const Decod
     if (cannot_start) throw Error(cat("the decoder cannot be run: ", result.reason));
     return result;
   }
-  result.metadata = header->metadata();
+  take_header(header->header(), decoding, result);
   header.reset();
   upstream.processes().set_listener([] {});
   const sys::UniqueFd output = upstream.take_read_end();
@@ -138,7 +145,7 @@ Verified verify_file(const std::string& path, const Decoding& decoding,
     if (!S_ISREG(sys::status_of(file.get(), name).st_mode))
       return {.reason = "is not a regular file"};
     sys::set_blocking(file.get());
-    if (!decoding.plan) return verify_plain(file.get(), name);
+    if (!decoding.plan) return verify_plain(file.get(), name, decoding);
   } catch (const pipeline::MeansMissing&) {
     throw;
   } catch (const Error& error) {

@@ -25,10 +25,13 @@ struct Verified {
   SealState state = SealState::unreadable;
   std::string reason;  // one clause; empty for whole and not_sealed
   std::optional<packet::Metadata> metadata;
+  std::optional<std::string> objection;  // to its signature, or to its having none
+  std::string header;  // what a signature of it is made of: the header as it is without one
 };
 
-// Reads the job file to its end, through the decoder if there is one. Throws Error only where no
-// file could be verified: a decoder that cannot be started, no library for the seal.
+// Reads the job file to its end, through the decoder if there is one, and looks at its signature if
+// decoding.trust says so. Throws Error only where no file could be verified: a decoder that cannot
+// be started, no library for the seal.
 Verified verify_file(const std::string& path, const Decoding& decoding,
                      const pipeline::Options& options);
 
