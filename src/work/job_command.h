@@ -19,7 +19,7 @@ struct CommandLine {
   std::vector<std::string> argv;  // COMMAND and its parameters
   bool allow_job_params = false;
   std::optional<ParameterPattern> allowed_params;  // none: whatever they are
-  bool params_separator = false;  // "--" in front of the job's parameters (D52)
+  bool params_separator = false;                   // "--" in front of the job's parameters (D52)
 };
 
 // Why a packet can never be run (D11), or nothing: no argument and no variable holds a NUL byte.
