@@ -157,8 +157,8 @@ Diagnosis diagnose(const Scene& scene) {
   });
   diagnosis.unknown = Unknowns(scene, graph, diagnosis.findings).find();
   diagnosis.unreadable = scene.unreadable();
-  diagnosis.nodes = std::move(graph).take_nodes();
-  diagnosis.edges = std::move(graph).take_edges();
+  diagnosis.nodes = graph.take_nodes();
+  diagnosis.edges = graph.take_edges();
   diagnosis.kernel = scene.now().machine.kernel;
   return diagnosis;
 }

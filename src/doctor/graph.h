@@ -52,8 +52,8 @@ class WaitGraph {
   const std::vector<Node>& nodes() const { return nodes_; }
   const std::vector<Edge>& edges() const { return edges_; }
   // For whoever has asked all that there is to ask.
-  std::vector<Node> take_nodes() && { return std::move(nodes_); }
-  std::vector<Edge> take_edges() && { return std::move(edges_); }
+  std::vector<Node> take_nodes() { return std::move(nodes_); }
+  std::vector<Edge> take_edges() { return std::move(edges_); }
   std::vector<const Edge*> from(const Node& node) const;
   std::vector<const Edge*> to(const Node& node) const;
 
