@@ -17,7 +17,9 @@ work::Sign sign_of(const Arguments& arguments) {
     if (arguments.params().size() > 1)
       throw UsageError("sign", "--from has one signature, and there are several files");
     const packet::Signature signature = work::read_signature(arguments.text("from"));
-    return [signature](const std::string&) { return signature; };
+    return [signature](const std::string&) -> packet::Signature {
+      return packet::Signature(signature);
+    };
   }
   const work::Signer signer(arguments.text("key"),
                             arguments.has("for") ? arguments.text("for") : "");
