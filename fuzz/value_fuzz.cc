@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli/value.h"
+#include "work/parameter_pattern.h"
 
 namespace {
 
@@ -60,6 +61,12 @@ void check_accepted(const Option& option, std::string_view text) {
       require(parse_size(cat(size)) == size);
       break;
     }
+    case Value::pattern: {
+      const work::ParameterPattern pattern{std::string(text)};
+      static_cast<void>(pattern.matches("tank/a@1"));
+      static_cast<void>(pattern.matches(std::string(1000, 'a')));
+      break;
+    }
     case Value::delays: {
       const Delays delays = parse_delays(text).value();
       require(delays.least.count() >= 0 && delays.least <= delays.most);
@@ -78,7 +85,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 3) return 0;
   const std::string text(reinterpret_cast<const char*>(data + 3), size - 3);
   Option option = {.name = "x", .value_name = "Retry|Delete|Leave"};
-  option.value = static_cast<Value>(data[0] % 10);
+  option.value = static_cast<Value>(data[0] % 11);
   option.min = data[1];
   option.max = data[2] == 0 ? UINT64_MAX : option.min + (uint64_t{1} << data[2] % 63);
   const auto problem = value_problem(option, text);

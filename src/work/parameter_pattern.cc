@@ -1,6 +1,6 @@
 #include "work/parameter_pattern.h"
 
-#include <array>
+#include <re2/re2.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -12,30 +12,30 @@ namespace {
 // Of a parameter, for a line on a terminal.
 constexpr size_t kShownBytes = 100;
 
-}  // namespace
-
-ParameterPattern::ParameterPattern(const std::string& pattern) {
-  auto compiled = std::make_unique<regex_t>();
-  if (const int error = ::regcomp(compiled.get(), pattern.c_str(), REG_EXTENDED); error != 0) {
-    std::array<char, 200> reason{};
-    ::regerror(error, compiled.get(), reason.data(), reason.size());
-    throw Error(reason.data());
-  }
-  compiled_ = std::shared_ptr<regex_t>(compiled.release(), [](regex_t* regex) {
-    ::regfree(regex);
-    delete regex;
-  });
+RE2::Options as_posix_has_it() {
+  RE2::Options options;
+  options.set_posix_syntax(true);
+  options.set_perl_classes(true);   // \d, \s, \w, as GNU's tools know them
+  options.set_word_boundary(true);  // \b
+  options.set_one_line(true);       // ^ and $ are the ends of the parameter, not of a line in it
+  options.set_dot_nl(true);
+  options.set_longest_match(true);
+  options.set_never_capture(true);
+  options.set_encoding(RE2::Options::EncodingLatin1);  // byte by byte
+  options.set_log_errors(false);
+  return options;
 }
 
-// No ^( and )$ around the pattern, which one with a stray parenthesis could get out of: the longest
-// of the leftmost matches is asked for, and it must be everything.
+}  // namespace
+
+ParameterPattern::ParameterPattern(const std::string& pattern)
+    : compiled_(std::make_shared<const RE2>(pattern, as_posix_has_it())) {
+  if (!compiled_->ok()) throw Error(printable(compiled_->error()));
+}
+
 bool ParameterPattern::matches(const std::string& parameter) const {
-  if (parameter.find('\0') != std::string::npos) return false;  // regexec would stop there
-  std::array<regmatch_t, 1> match{};
-  if (::regexec(compiled_.get(), parameter.c_str(), match.size(), match.data(), 0) != 0) {
-    return false;
-  }
-  return match[0].rm_so == 0 && static_cast<size_t>(match[0].rm_eo) == parameter.size();
+  // No argument can have one.
+  return parameter.find('\0') == std::string::npos && RE2::FullMatch(parameter, *compiled_);
 }
 
 std::optional<std::string> refused_parameter(const ParameterPattern& pattern,

@@ -41,8 +41,23 @@ TEST(ParameterPattern, SeesEveryByte) {
   EXPECT_TRUE(ParameterPattern("").matches(""));
 }
 
+TEST(ParameterPattern, KnowsClasses) {
+  EXPECT_TRUE(ParameterPattern("[[:alnum:]_]+@[[:digit:]]{1,4}").matches("pool_1@2026"));
+  EXPECT_TRUE(ParameterPattern("\\w+").matches("pool_1"));
+  EXPECT_FALSE(ParameterPattern("\\w+").matches("pool-1"));
+}
+
+TEST(ParameterPattern, IsBoundedInMemoryAndTime) {
+  EXPECT_TRUE(ParameterPattern("x" + std::string(70, '+')).matches("xx"));
+  EXPECT_THROW(ParameterPattern("((x{1,255}){1,255}){1,255}"), Error);
+  EXPECT_THROW(ParameterPattern("(a*)\\1"), Error);
+  // Exponential where a matcher goes back, and a megabyte of parameter.
+  EXPECT_FALSE(ParameterPattern("(a*)*b").matches(std::string(1 << 20, 'a')));
+}
+
 TEST(ParameterPattern, SaysWhyItIsNone) {
   EXPECT_THROW(ParameterPattern("["), Error);
+  EXPECT_THROW(ParameterPattern("a\n["), Error);
   EXPECT_THROW(ParameterPattern("a{2,1}"), Error);
 }
 
