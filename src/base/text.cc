@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -67,32 +68,58 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
+namespace {
+
+// `character` is one of UTF-8, or a byte that is none.
+bool is_control(std::string_view character) {
+  const auto byte = [&](size_t index) { return static_cast<unsigned char>(character[index]); };
+  switch (character.size()) {
+    case 1:
+      return byte(0) < 0x20 || byte(0) == 0x7f;
+    case 2:
+      // U+0080 to U+009F: terminals act on some of them.
+      return byte(0) == 0xc2 && byte(1) < 0xa0;
+    case 3:
+      // U+202A to U+202E and U+2066 to U+2069: what follows them is shown backwards.
+      return byte(0) == 0xe2 && ((byte(1) == 0x80 && byte(2) >= 0xaa && byte(2) <= 0xae) ||
+                                 (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9));
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
 std::string printable(std::string_view raw) {
   static constexpr std::string_view kHex = "0123456789abcdef";
   std::string out;
   out.reserve(raw.size());
   while (!raw.empty()) {
     const size_t length = utf8_length(raw);
-    const auto first = static_cast<unsigned char>(raw.front());
-    // U+0080 to U+009F are control characters too: terminals act on some of them.
-    const bool c1_control =
-        length == 2 && first == 0xc2 && static_cast<unsigned char>(raw[1]) < 0xa0;
-    if (length == 0 || first < 0x20 || first == 0x7f || c1_control) {
-      const size_t escaped = c1_control ? 2 : 1;
-      for (size_t i = 0; i < escaped; ++i) {
-        const auto byte = static_cast<unsigned char>(raw[i]);
-        out += "\\x";
-        out += kHex[byte >> 4U];
-        out += kHex[byte & 15U];
-      }
-      raw.remove_prefix(escaped);
+    const std::string_view character = raw.substr(0, std::max(length, size_t{1}));
+    raw.remove_prefix(character.size());
+    if (length != 0 && !is_control(character)) {
+      if (character == "\\") out += '\\';
+      out += character;
       continue;
     }
-    if (first == '\\') out += '\\';
-    out += raw.substr(0, length);
-    raw.remove_prefix(length);
+    for (const char c : character) {
+      const auto byte = static_cast<unsigned char>(c);
+      out += "\\x";
+      out += kHex[byte >> 4U];
+      out += kHex[byte & 15U];
+    }
   }
   return out;
+}
+
+bool has_controls(std::string_view text, std::string_view allowed) {
+  while (!text.empty()) {
+    const std::string_view character = text.substr(0, std::max(utf8_length(text), size_t{1}));
+    text.remove_prefix(character.size());
+    if (is_control(character) && allowed.find(character) == std::string_view::npos) return true;
+  }
+  return false;
 }
 
 bool is_utf8(std::string_view raw) {

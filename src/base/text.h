@@ -53,6 +53,10 @@ std::string printable(std::string_view raw);
 // Whether `raw` is well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF).
 bool is_utf8(std::string_view raw);
 
+// Whether UTF-8 text has control characters, as printable() knows them: U+0000 to U+001F but those
+// in `allowed`, U+007F to U+009F, and the invisible ones that turn the direction of text around.
+bool has_controls(std::string_view text, std::string_view allowed = "");
+
 // For a file of words: everything but letters, digits, '-', '.' and '_' as %NN; and back, or
 // nothing if that is malformed.
 std::string percent_encoded(std::string_view raw);

@@ -2,29 +2,42 @@
 
 #include <array>
 #include <cassert>
-#include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <utility>
 
 namespace penstock {
 
 namespace {
 
+// At least `width` digits. A list of a hundred thousand jobs has half a million of these.
+void put(std::string& text, long number, size_t width) {
+  std::array<char, 24> digits{};
+  size_t first = digits.size();
+  for (; number > 0 || digits.size() - first < width; number /= 10)
+    digits.at(--first) = static_cast<char>('0' + number % 10);
+  text.append(&digits.at(first), digits.size() - first);
+}
+
 // Calendar part of both spellings; the zone is appended by the caller.
 std::string calendar(const tm& parts, bool leap_second) {
   const long year = parts.tm_year + 1900L;
-  std::array<char, 64> out{};
+  std::string text;
+  text.reserve(32);
   // As fspl shows them: four digits up to 9999, a sign and at least four (or five) digits outside
   // of that.
-  const char* year_format = year > 9999 ? "+%05ld" : year < 0 ? "-%04ld" : "%04ld";
-  std::string text;
-  std::snprintf(out.data(), out.size(), year_format, std::labs(year));
-  text += out.data();
+  if (year > 9999 || year < 0) text += year < 0 ? '-' : '+';
+  put(text, std::labs(year), year > 9999 ? 5 : 4);
   // A leap second shows as :60 where the second is 59; elsewhere its time has been moved on by one
   // already.
-  std::snprintf(out.data(), out.size(), "-%02d-%02dT%02d:%02d:%02d", parts.tm_mon + 1,
-                parts.tm_mday, parts.tm_hour, parts.tm_min, leap_second ? 60 : parts.tm_sec);
-  text += out.data();
+  for (const auto& [sign, number] : {std::pair{'-', parts.tm_mon + 1},
+                                     {'-', parts.tm_mday},
+                                     {'T', parts.tm_hour},
+                                     {':', parts.tm_min},
+                                     {':', leap_second ? 60 : parts.tm_sec}}) {
+    text += sign;
+    put(text, number, 2);
+  }
   return text;
 }
 
@@ -65,10 +78,12 @@ std::string rfc3339_local(const Timestamp& time) {
   localtime_r(&at.seconds, &parts);
   const long offset = parts.tm_gmtoff;
   const long minutes = std::labs(offset) / 60;
-  std::array<char, 64> zone{};
-  std::snprintf(zone.data(), zone.size(), "%c%02ld:%02ld", offset < 0 ? '-' : '+', minutes / 60,
-                minutes % 60);
-  return calendar(parts, at.leap_second) + zone.data();
+  std::string text = calendar(parts, at.leap_second);
+  text += offset < 0 ? '-' : '+';
+  put(text, minutes / 60, 2);
+  text += ':';
+  put(text, minutes % 60, 2);
+  return text;
 }
 
 }  // namespace penstock

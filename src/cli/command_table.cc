@@ -101,18 +101,19 @@ constexpr auto kQueueLs = join(
     ours(
         kJson, kNull,
         Option{.name = "marks", .help = "add a column: next, waiting, old, duplicate or conflict"}),
-    kDecoderReading);
-constexpr auto kQueueInfo =
-    join(options(kQueuedir, kJob, kDecoder), ours(kJson, kNull), kDecoderReading);
+    kTrusting, kDecoderReading, kScanning);
+constexpr auto kQueueInfo = join(options(kQueuedir, kJob, kDecoder), ours(kJson, kNull), kTrusting,
+                                 kDecoderReading, kScanning);
 constexpr auto kQueuePayload =
-    join(options(kQueuedir, kJob, kDecoder), ours(kRequireSeal, kDecoderOk), kDecoderReading);
+    join(options(kQueuedir, kJob, kDecoder), ours(kRequireSeal, kDecoderOk), kTrusting,
+         kDecoderReading, kScanning);
 constexpr auto kQueueNumber = options(kQueuedir);
 
 constexpr auto kQueueSweep =
     join(options(kQueuedir, kDecoder,
                  Option{.name = "apply", .help = "remove them, rather than only say which"},
                  Option{.name = "json", .help = "print JSON"}),
-         kDecoderReading);
+         kTrusting, kDecoderReading, kScanning);
 
 constexpr auto kQueueCheck = options(kQueuedir, Option{.name = "json", .help = "print JSON"});
 
@@ -137,7 +138,7 @@ constexpr Option kOnError{
         "QUEUE/penstock/quarantine, with a report, and go on"};
 constexpr auto kQueueProcess = join(
     options(
-        kQueuedir, kDecoder,
+        kQueuesToDrain, kDecoder,
         Option{.short_name = 'n',
                .name = "maxjobs",
                .value_name = "N",
@@ -158,7 +159,7 @@ constexpr auto kQueueProcess = join(
                .help = "the command's standard output and error. PassBoth: to Penstock's own; "
                        "SaveBoth: appended to JOBFILE.out beside the job file"},
         kAllowJobParams, kIgnorePayload, kTimeout),
-    kPipeline, ours(kRequireSeal), kTrusting, ours(kDecoderOk), kDecoderReading,
+    kPipeline, ours(kRequireSeal), kTrusting, ours(kDecoderOk), kDecoderReading, kScanning,
     ours(Option{.name = "max-attempts",
                 .value_name = "N",
                 .value = Value::number,
@@ -203,6 +204,52 @@ constexpr auto kQueueProcess = join(
                 .max = kMaxWait,
                 .default_value = "0",
                 .help = "how long to wait while another run holds the queue; 0 gives up at once"},
+         Option{.name = "look-ahead",
+                .value_name = "N",
+                .value = Value::number,
+                .max = 16,
+                .default_value = "1",
+                .help = "with a decoder: begin to decode the next N jobs while one runs"},
+         Option{.name = "all",
+                .value_name = "DIR",
+                .value = Value::filled,
+                .help = "drain every queue that is a directory in DIR, instead of --queuedir",
+                .excludes = "queuedir"},
+         Option{.name = "lanes",
+                .value_name = "N",
+                .value = Value::number,
+                .min = 1,
+                .max = 1024,
+                .help = "with several queues: how many are drained at the same time (default: as "
+                        "many as there are processors)"},
+         Option{.name = "lane-time",
+                .value_name = "SECONDS",
+                .value = Value::seconds,
+                .min = 1,
+                .max = kMaxWait,
+                .default_value = "20",
+                .help = "with more queues than lanes: how long a queue may keep its lane; then, "
+                        "between two jobs, it makes room and comes again after the others"},
+         Option{.name = "prefix-output",
+                .help = "begin each line of output, the commands' too, with its queue"},
+         Option{.name = "follow",
+                .help = "when nothing is left to run, wait for more jobs and run them as they "
+                        "arrive, until a signal comes"},
+         Option{.name = "rescan-every",
+                .value_name = "SECONDS",
+                .value = Value::seconds,
+                .min = 1,
+                .max = kMaxWait,
+                .default_value = "60",
+                .help = "with --follow: how often to look for jobs that the kernel does not tell "
+                        "of, as on NFS"},
+         Option{.name = "drain-time",
+                .value_name = "SECONDS",
+                .value = Value::seconds,
+                .max = kMaxWait,
+                .default_value = "0",
+                .help = "how long the running job may go on after a signal (HUP, INT, QUIT, TERM) "
+                        "before it is ended, to run again; a second signal ends it at once"},
          Option{.name = "remove-old",
                 .help = "remove job files with numbers below the next one: they will never run"},
          kParamsAfterDashes, kParamsSeparator,

@@ -48,7 +48,7 @@ TEST(CommandTable, HasFsplsOptionsAndNoShortOnesBesides) {
       {"queue-info", "-q! --queuedir! -j! --job! -d --decoder"},
       {"queue-payload", "-q! --queuedir! -j! --job! -d --decoder"},
       {"queue-process",
-       "-q! --queuedir! -d --decoder -n --maxjobs --never-delete --on-error --order-by --output-to "
+       "-q? --queuedir? -d --decoder -n --maxjobs --never-delete --on-error --order-by --output-to "
        "--allow-job-params --ignore-payload --timeout"},
       {"stdin-process", "--allow-job-params --ignore-payload --timeout"},
       {"stdin-info", ""},
@@ -60,7 +60,7 @@ TEST(CommandTable, HasFsplsOptionsAndNoShortOnesBesides) {
     std::string got;
     for (const Option& option : kCommandTable.find(name)->options) {
       if (option.is_ours) continue;
-      const char* mark = option.required ? "!" : "";
+      const char* mark = option.required ? "!" : option.repeatable ? "?" : "";
       if (option.short_name != 0) got += cat(got.empty() ? "" : " ", "-", option.short_name, mark);
       got += cat(got.empty() ? "" : " ", "--", option.name, mark);
     }
@@ -113,7 +113,8 @@ TEST(Help, KeepsOursApart) {
   ASSERT_NE(beyond, std::string::npos);
   EXPECT_LT(text.find("--maxjobs"), beyond);
   EXPECT_GT(text.find("--gap-status"), beyond);
-  EXPECT_NE(text.find("Usage: penstock queue-process -q DIR [OPTIONS] COMMAND [-- PARAMETER...]\n"),
+  EXPECT_NE(text.find("Usage: penstock queue-process {-q|--all} DIR [OPTIONS] COMMAND [-- "
+                      "PARAMETER...]\n"),
             std::string::npos);
 }
 

@@ -36,6 +36,13 @@ constexpr auto kContradictions = std::to_array<Contradiction>({
     {{"retry-delay"}, {"on-error", "Delete"}, "a job that is removed is not tried again"},
     {{"retry-delay"}, {"on-error", "Leave"}, "a job that is passed over is not tried again"},
     {{"remove-old"}, {"order-by", "Timestamp"}, "without a next number no file is old"},
+    {{"follow"}, {"order-by", "Timestamp"}, "a job that comes late would run after later ones"},
+    {{"follow"}, {"all"}, "one queue is followed at a time"},
+    {{"follow"}, {"lanes"}, "one queue is followed at a time"},
+    {{"follow"}, {"prefix-output"}, "one queue is followed at a time"},
+    {{"follow"}, {"maxjobs"}, "it goes on until a signal comes"},
+    {{"follow"}, {"lock-wait"}, "it tries again every 2 seconds"},
+    {{"follow"}, {"no-rescan"}, "it looks again and again"},
 });
 
 constexpr auto kNeeds = std::to_array<std::pair<const char*, const char*>>({

@@ -1,7 +1,9 @@
 #include "cli/help.h"
 
+#include <algorithm>
 #include <array>
 #include <functional>
+#include <string_view>
 #include <utility>
 
 #include "base/text.h"
@@ -72,12 +74,31 @@ std::string option_list(std::span<const Option> options, const Predicate& is_wan
   return out.empty() ? out : cat('\n', title, ":\n", out);
 }
 
+std::string with_value(const std::string& name, const Option& option) {
+  return option.value_name == nullptr ? name : cat(name, ' ', option.value_name);
+}
+
+// " {-q|--all} DIR", " {--key KEYFILE|--from MINISIG}": the one or the other.
+std::string one_of(const Command& command, const Option& option) {
+  const auto other = std::ranges::find_if(command.options, [&](const Option& each) {
+    return std::string_view(each.name) == option.required_unless;
+  });
+  const std::string name =
+      option.short_name != 0 ? cat('-', option.short_name) : cat("--", option.name);
+  const std::string value = with_value("", option);
+  const std::string other_value = with_value("", *other);
+  if (value == other_value) return cat(" {", name, "|--", other->name, '}', value);
+  return cat(" {", name, value, "|--", other->name, other_value, '}');
+}
+
 std::string usage(const Command& command) {
   std::string out = cat("penstock ", command.name);
   bool has_more = false;
   for (const Option& option : command.options) {
     if (option.required) {
       out += cat(" -", option.short_name, ' ', option.value_name);
+    } else if (option.required_unless != nullptr) {
+      out += one_of(command, option);
     } else {
       has_more = true;
     }

@@ -20,6 +20,7 @@
 #include "lib/request.h"
 #include "pipeline/keeper_process.h"
 #include "sys/files.h"
+#include "sys/process.h"
 #include "sys/signals.h"
 
 namespace penstock::cli {
@@ -128,6 +129,14 @@ int run_program(std::span<char* const> words, const char* program) {
     return kFailure;
   }
 }
+
+// The keeper is measured by its peak: what only the loader needed goes before the program's own
+// constructors touch their pages.
+void drop_loader_pages(int argc, char** argv, char** /*environment*/) {
+  if (argc > 0 && *argv[0] == *pipeline::kKeeperName) sys::drop_startup_pages();
+}
+[[gnu::section(".preinit_array"), gnu::used]] void (*const kFirstOfAll)(int, char**,
+                                                                        char**) = drop_loader_pages;
 
 }  // namespace
 }  // namespace penstock::cli

@@ -51,6 +51,14 @@ inline constexpr Option kQueuedir{.short_name = 'q',
                                   .value = Value::filled,
                                   .help = "the queue directory",
                                   .required = true};
+inline constexpr Option kQueuesToDrain{
+    .short_name = 'q',
+    .name = "queuedir",
+    .value_name = "DIR",
+    .value = Value::filled,
+    .help = "the queue directory. Several, each with its own -q, are drained side by side",
+    .required_unless = "all",
+    .repeatable = true};
 inline constexpr Option kDecoder{
     .short_name = 'd',
     .name = "decoder",
@@ -173,6 +181,33 @@ inline constexpr Option kSandboxWrite{
 inline constexpr auto kDecoderReading =
     ours(kHeaderTimeout, kStrictDecoder, kSandbox, kSandboxWrite);
 
+// How the headers of a queue's job files are found.
+inline constexpr Option kScanJobs{
+    .name = "scan-jobs",
+    .value_name = "N",
+    .value = Value::number,
+    .min = 1,
+    .max = 64,
+    .help = "how many decoders read headers side by side (default: one a processor, 2 to 8)"};
+inline constexpr Option kNoIndex{
+    .name = "no-index",
+    .help =
+        "decode every header, and keep none: do not use QUEUE/penstock/index, which spares later "
+        "runs from decoding the headers of jobs that wait"};
+inline constexpr Option kNoBuiltinDecoders{
+    .name = "no-builtin-decoders",
+    .help =
+        "start the decoder for every header: do not decode it in this process where the decoder is "
+        "a usual spelling of zstd or gzip"};
+inline constexpr Option kRetryUndecodable{
+    .name = "retry-undecodable",
+    .help =
+        "also decode files that failed to give a header less than 10 minutes ago, for instance "
+        "because a key was missing",
+    .excludes = "no-index"};
+
+inline constexpr auto kScanning = ours(kScanJobs, kNoIndex, kNoBuiltinDecoders, kRetryUndecodable);
+
 // How the payload reaches the command; for queue-process, stdin-process and run.
 
 inline constexpr Option kGate{
@@ -210,7 +245,7 @@ inline constexpr Option kStdin{
     .default_value = "pipe",
     .help =
         "pipe: the command reads the payload and nothing else from a pipe. file: it gets the "
-        "job file itself, positioned at the payload; only without a decoder"};
+        "job file itself, positioned at the payload; with a decoder only under --verify before"};
 inline constexpr Option kCloseFds{
     .name = "close-fds",
     .help = "close all descriptors above 2 that Penstock inherited, rather than pass them on"};

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -29,6 +31,32 @@ std::string hex_of(std::string_view raw) {
 void add_file_name(Json& entry, const std::string& name, const std::string& key = "file_name") {
   entry[key] = is_utf8(name) ? name : printable(name);
   if (!is_utf8(name)) entry[key + "_hex"] = hex_of(name);
+}
+
+// Nothing that a terminal would act on: JSON itself has names for it.
+std::string text_of(const Json& json) {
+  const std::string raw = json.dump(2);
+  std::string text;
+  text.reserve(raw.size() + 1);
+  for (size_t i = 0; i < raw.size();) {
+    // Two or three bytes each, all below U+FFFF; no others of the controls are left as they are.
+    const auto byte = [&](size_t at) { return static_cast<unsigned char>(raw[at]); };
+    const size_t length = byte(i) == 0xc2 ? 2 : byte(i) == 0xe2 ? 3 : 1;
+    const std::string_view character = std::string_view(raw).substr(i, length);
+    i += character.size();
+    if (length == 1 || !has_controls(character)) {
+      text += character;
+      continue;
+    }
+    const unsigned number =
+        length == 2 ? character[1] & 0x3fU
+                    : 0x2000U | (static_cast<unsigned char>(character[1]) & 0x3fU) << 6U |
+                          (static_cast<unsigned char>(character[2]) & 0x3fU);
+    std::array<char, 8> name{};
+    std::snprintf(name.data(), name.size(), "\\u%04x", length == 2 ? 0x80U | number : number);
+    text += name.data();
+  }
+  return text + "\n";
 }
 
 Json json_seal(const std::optional<packet::Seal>& seal) {
@@ -64,7 +92,7 @@ std::string json_of(const std::vector<ListedJob>& jobs) {
     if (job.sealed_bytes) entry["seal"] = Json{{"payload_bytes", *job.sealed_bytes}};
     list.push_back(std::move(entry));
   }
-  return list.dump(2) + "\n";
+  return text_of(list);
 }
 
 std::string json_of(const std::vector<packet::Variable>& variables,
@@ -79,7 +107,7 @@ std::string json_of(const std::vector<packet::Variable>& variables,
     }
   }
   object["seal"] = json_seal(seal);
-  return object.dump(2) + "\n";
+  return text_of(object);
 }
 
 std::string json_of(const std::vector<work::Stray>& strays) {
@@ -93,7 +121,7 @@ std::string json_of(const std::vector<work::Stray>& strays) {
     entry["stays"] = stray.stays;
     list.push_back(std::move(entry));
   }
-  return list.dump(2) + "\n";
+  return text_of(list);
 }
 
 std::string json_of(const std::vector<work::QueueWarning>& warnings) {
@@ -105,7 +133,7 @@ std::string json_of(const std::vector<work::QueueWarning>& warnings) {
     entry["reason"] = warning.reason;
     list.push_back(std::move(entry));
   }
-  return list.dump(2) + "\n";
+  return text_of(list);
 }
 
 std::string json_of(const std::vector<spool::QuarantinedJob>& jobs) {
@@ -122,7 +150,7 @@ std::string json_of(const std::vector<spool::QuarantinedJob>& jobs) {
     }
     list.push_back(std::move(entry));
   }
-  return list.dump(2) + "\n";
+  return text_of(list);
 }
 
 std::string json_of(const std::vector<VerifiedFile>& files) {
@@ -143,7 +171,7 @@ std::string json_of(const std::vector<VerifiedFile>& files) {
     }
     list.push_back(std::move(entry));
   }
-  return list.dump(2) + "\n";
+  return text_of(list);
 }
 
 }  // namespace penstock::cli

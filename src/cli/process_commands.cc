@@ -1,6 +1,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -13,6 +16,8 @@
 #include "sys/files.h"
 #include "sys/signals.h"
 #include "work/drain.h"
+#include "work/follow.h"
+#include "work/lanes.h"
 
 namespace penstock::cli {
 
@@ -40,7 +45,6 @@ work::DrainSettings drain_settings(const Arguments& arguments) {
   using spool::OnError;
   using work::OrderBy;
   work::DrainSettings settings;
-  settings.queue_dir = arguments.text("queuedir");
   settings.decoding = decoding(arguments);
   settings.options = pipeline_options(arguments);
   settings.job.command = command_line(arguments);
@@ -68,7 +72,87 @@ work::DrainSettings drain_settings(const Arguments& arguments) {
   settings.rescan = !arguments.has("no-rescan");
   settings.remove_old = arguments.has("remove-old");
   settings.lock_wait = *arguments.seconds("lock-wait");
+  settings.look_ahead = *arguments.number("look-ahead");
+  settings.drain_time = *arguments.seconds("drain-time");
   return settings;
+}
+
+// A run's end as an exit status; may end the process by the signal that has ended the run.
+int status_of(const work::DrainEnd& end, const Arguments& arguments) {
+  const bool detailed = arguments.has("detailed-exit");
+  if (end.interrupted_by) sys::die_by(*end.interrupted_by);
+  if (end.more) return kSuccess;
+  auto status = [&](const char* option, int by_default) {
+    if (detailed && !arguments.has(option)) return by_default;
+    return static_cast<int>(*arguments.number(option));
+  };
+  if (end.delayed && detailed) return kDelayed;
+  if (end.gap) return status("gap-status", kGap);
+  if (end.skipped > 0) return status("skipped-status", kSkipped);
+  return kSuccess;
+}
+
+int drain_one(const work::DrainSettings& settings, const Arguments& arguments) {
+  const bool detailed = arguments.has("detailed-exit");
+  try {
+    std::optional<work::Drain> drain;
+    drain.emplace(settings);
+    const work::DrainEnd end = drain->run();
+    drain.reset();  // waits for the keeper: the next run must find the lock free
+    if (settings.lane != nullptr) {
+      settings.lane->done = end.done;
+      settings.lane->more = end.more;
+    }
+    return status_of(end, arguments);
+  } catch (const work::RunFailure& failure) {
+    Log::error(failure.message());
+    return detailed ? detailed_status(failure.kind()) : kFailure;
+  } catch (const Error& error) {
+    Log::error(error.message());
+    return detailed ? kInputOutput : kFailure;
+  }
+}
+
+int drain_many(const work::DrainSettings& settings, const std::vector<std::string>& queues,
+               const Arguments& arguments) {
+  const work::LaneSettings lanes{
+      .lanes = std::min<uint64_t>(
+          arguments.number("lanes").value_or(std::max(1U, std::thread::hardware_concurrency())),
+          queues.size()),
+      .prefix_output = arguments.has("prefix-output"),
+      .slice = *arguments.seconds("lane-time")};
+  const work::LanesEnd end = work::drain_in_lanes(queues, lanes, [&](const work::LaneTurn& turn) {
+    work::DrainSettings own = settings;
+    own.queue_dir = turn.queue;
+    own.lane = &turn.counts;
+    // In order of time each run begins anew, with what was left in the queue, too.
+    if (own.order == work::OrderBy::sequence) own.slice = turn.slice;
+    if (own.max_jobs) own.max_jobs = *own.max_jobs - std::min(*own.max_jobs, turn.done);
+    return drain_one(own, arguments);
+  });
+  if (end.interrupted_by) sys::die_by(*end.interrupted_by);
+  return end.status;
+}
+
+// All that are named, each once.
+std::vector<std::string> queues_of(const Arguments& arguments) {
+  if (!arguments.has("all")) {
+    std::vector<std::string> queues = arguments.texts("queuedir");
+    for (auto queue = queues.begin(); queue != queues.end(); ++queue) {
+      if (std::find(queues.begin(), queue, *queue) != queue) {
+        throw UsageError("queue-process", cat("queue ", printable(*queue), " is given twice"));
+      }
+    }
+    if (queues.size() > 1 && arguments.has("follow"))
+      throw UsageError("queue-process", "--follow takes one queue");
+    return queues;
+  }
+  std::vector<std::string> queues = work::queues_below(arguments.text("all"));
+  if (queues.empty()) {
+    throw work::RunFailure(work::FailureKind::no_queue,
+                           cat("there is no queue below ", printable(arguments.text("all"))));
+  }
+  return queues;
 }
 
 }  // namespace
@@ -76,23 +160,22 @@ work::DrainSettings drain_settings(const Arguments& arguments) {
 int handle_queue_process(const Arguments& arguments) {
   const bool detailed = arguments.has("detailed-exit");
   try {
-    const work::DrainSettings settings = drain_settings(arguments);
-    std::optional<work::Drain> drain;
-    drain.emplace(settings);
-    const work::DrainEnd end = drain->run();
-    drain.reset();  // waits for the keeper: the next run must find the lock free
-    if (end.interrupted_by) sys::die_by(*end.interrupted_by);
-    auto status = [&](const char* option, int by_default) {
-      if (detailed && !arguments.has(option)) return by_default;
-      return static_cast<int>(*arguments.number(option));
-    };
-    if (end.delayed && detailed) return kDelayed;
-    if (end.gap) return status("gap-status", kGap);
-    if (end.skipped > 0) return status("skipped-status", kSkipped);
-    return kSuccess;
+    const std::vector<std::string> queues = queues_of(arguments);
+    work::DrainSettings settings = drain_settings(arguments);
+    settings.queue_dir = queues.front();
+    if (arguments.has("follow")) {
+      const work::DrainEnd end = work::follow(settings, *arguments.seconds("rescan-every"));
+      if (end.cut_short) sys::die_by(*end.interrupted_by);
+      return kSuccess;
+    }
+    const bool is_one =
+        queues.size() == 1 && !arguments.has("all") && !arguments.has("prefix-output");
+    return is_one ? drain_one(settings, arguments) : drain_many(settings, queues, arguments);
   } catch (const work::RunFailure& failure) {
     Log::error(failure.message());
     return detailed ? detailed_status(failure.kind()) : kFailure;
+  } catch (const UsageError&) {
+    throw;
   } catch (const Error& error) {
     Log::error(error.message());
     return detailed ? kInputOutput : kFailure;

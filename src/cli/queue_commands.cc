@@ -20,6 +20,8 @@ namespace penstock::cli {
 
 namespace {
 
+constexpr size_t kPrintAtOnce = 64UL << 10U;
+
 // "NAME=value", a line each, or with NUL or as JSON for those who must tell values apart (D35).
 std::string info_text(const Arguments& arguments, const work::JobInfo& info) {
   if (arguments.has("json")) return json_of(info.variables, info.seal);
@@ -134,6 +136,9 @@ int handle_queue_ls(const Arguments& arguments) {
     text +=
         row(std::to_string(entry.job.number), rfc3339_local(entry.job.created),
             work::mark_name(entry.mark), on_terminal ? printable(entry.job.name) : entry.job.name);
+    if (text.size() < kPrintAtOnce) continue;
+    print(text);
+    text.clear();
   }
   print(text);
   return kSuccess;

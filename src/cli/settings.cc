@@ -127,6 +127,16 @@ work::Decoding decoding(const Arguments& arguments) {
   }
   result.trust = trust(arguments);
   if (!arguments.has("decoder")) return result;
+  if (arguments.knows("scan-jobs"))
+    result.readings_at_once = arguments.number("scan-jobs").value_or(0);
+  result.is_builtin =
+      arguments.knows("no-builtin-decoders") && !arguments.has("no-builtin-decoders");
+  if (arguments.knows("no-index")) {
+    using Index = work::Decoding::Index;
+    result.index = arguments.has("no-index")            ? Index::none
+                   : arguments.has("retry-undecodable") ? Index::headers
+                                                        : Index::failures;
+  }
   const std::vector<std::string> environment = inherited_environment();
   const auto shell_environment = pipeline::ShellEnvironment::from(environment);
   result.plan = pipeline::plan_decoder(*arguments.value("decoder"), shell_environment);
@@ -134,6 +144,8 @@ work::Decoding decoding(const Arguments& arguments) {
                                            : "the decoder is not seen through: ",
                  result.plan->description));
   const std::string shell_path = shell_environment.shell.value_or("");
+  result.description = cat(*arguments.value("decoder"), "\n", result.plan->description, "\n",
+                           shell_path, "\n", result.trust ? result.trust->description() : "");
   const std::string_view shell = base_name(shell_path);
   if (shell == "nologin" || shell == "false") {
     // It would end without having run anything, and every job would look like one that cannot be

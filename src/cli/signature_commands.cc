@@ -35,10 +35,12 @@ int handle_keygen(const Arguments& arguments) {
 
 int handle_sign(const Arguments& arguments) {
   const work::Sign sign = sign_of(arguments);
+  const work::Unsealed unsealed =
+      arguments.has("from") ? work::Unsealed::refused : work::Unsealed::is_sealed;
   int status = kSuccess;
   for (const std::string& file : arguments.params()) {
     try {
-      work::sign_file(file, sign);
+      work::sign_file(file, sign, unsealed);
     } catch (const Error& error) {
       Log::error(error.message());
       status = kFailure;

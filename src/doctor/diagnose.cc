@@ -40,7 +40,11 @@ void keep_causes(std::vector<Finding>& findings) {
 class Unknowns {
  public:
   Unknowns(const Scene& scene, const WaitGraph& graph, const std::vector<Finding>& findings)
-      : scene_(scene), graph_(graph), edges_(graph.edges()), findings_(findings) {}
+      : scene_(scene),
+        graph_(graph),
+        edges_(graph.edges()),
+        findings_(findings),
+        unreadable_(scene.unreadable()) {}
 
   std::vector<Unknown> find() {
     for (const Process* process : scene_.processes()) judge(*process);
@@ -86,23 +90,34 @@ class Unknowns {
     });
   }
 
+  // One whose holder came or went between the snapshots is no hidden end: it has just been given
+  // up, or is about to be, and whoever waits for that is about to wake.
   bool waits_for_hidden_end(const Wait& wait) const {
     if (!wait.steady || wait.pipe == 0) return false;
+    const procfs::PipeFacts* facts = scene_.facts(wait.pipe);
+    if ((facts != nullptr && facts->is_left()) || has_new_child(wait.process)) return false;
     if (wait.kind == WaitKind::pipe_read) {
-      return scene_.writers(wait.pipe).empty() && scene_.has_writer(wait.pipe) != false;
+      return scene_.writers(wait.pipe).empty() && !scene_.had_writer(wait.pipe) &&
+             (facts == nullptr || facts->has_writer != false);
     }
     if (wait.kind == WaitKind::pipe_write) {
-      return scene_.readers(wait.pipe).empty() && scene_.has_reader(wait.pipe) != false &&
-             scene_.writable(wait.pipe) != true;
+      return scene_.readers(wait.pipe).empty() && !scene_.had_reader(wait.pipe) &&
+             (facts == nullptr || facts->has_reader != false) && scene_.writable(wait.pipe) != true;
     }
     return false;
   }
 
+  bool has_new_child(const ProcessId& process) const {
+    return std::ranges::any_of(scene_.children(process.pid), [&](const Process* child) {
+      return scene_.find_before(child->id()) == nullptr;
+    });
+  }
+
   void judge_end(const Wait& wait) {
     const Process* process = scene_.find(wait.process);
-    if (waits_for_hidden_end(wait) && !is_explained(wait.pipe) && !scene_.unreadable().empty()) {
+    if (waits_for_hidden_end(wait) && !is_explained(wait.pipe) && !unreadable_.empty()) {
       add(wait.process, cat(name_of(*process), ": who holds the other end of pipe ", wait.pipe,
-                            " is not told", advice()));
+                            " is not told: ", who_hides(), advice()));
     }
     const bool on_some_pipe = wait.kind == WaitKind::pipe_read || wait.kind == WaitKind::pipe_write;
     if (wait.steady && on_some_pipe && wait.pipe == 0 && wait.fd < 0) {
@@ -115,6 +130,14 @@ class Unknowns {
     std::optional<std::string> sentence = unseen_wait(scene_, process, findings_);
     if (!sentence || !holds_up_all_others(scene_, edges_, process)) return;
     add(process.id(), std::move(*sentence));
+  }
+
+  std::string who_hides() const {
+    const Process* first = scene_.find(unreadable_.front());
+    const std::string name = first == nullptr ? "one" : name_of(*first);
+    if (unreadable_.size() == 1) return cat("the descriptors of ", name, " cannot be read");
+    return cat("the descriptors of ", unreadable_.size(), " processes (", name,
+               ", ...) cannot be read");
   }
 
   bool is_explained(ino_t pipe) const {
@@ -136,6 +159,7 @@ class Unknowns {
   const WaitGraph& graph_;
   const StrongEdges edges_;
   const std::vector<Finding>& findings_;
+  const std::vector<ProcessId> unreadable_;
   std::vector<Unknown> found_;
 };
 

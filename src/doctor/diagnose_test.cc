@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <functional>
 #include <set>
+#include <string>
 
 #include "doctor/rule.h"
 #include "doctor/testing/diagnosed.h"
@@ -163,6 +165,58 @@ TEST(Diagnose, AloneTheUntoldIsUnknown) {
   Staged stage;
   stage.process(10, "zfs").untold();
   EXPECT_EQ(diagnosed(stage).unknown.size(), 1u);
+}
+
+// Its writer may be one whose table is not told.
+TEST(Diagnose, AnEndThatNoTableShowsIsUnknown) {
+  Staged stage;
+  stage.machine().looker = 1000;
+  stage.process(10, "cat").stdin_pipe(7).reading(0);
+  stage.process(20, "root's").untold();
+  stage.pipe(7).refused(33);
+  const Diagnosis diagnosis = diagnosed(stage);
+  const auto found = std::ranges::find(diagnosis.unknown, 10,
+                                       [](const Unknown& each) { return each.process.pid; });
+  ASSERT_NE(found, diagnosis.unknown.end());
+  EXPECT_EQ(found->sentence,
+            "cat 10: who holds the other end of pipe 7 is not told: the descriptors of root's 20 "
+            "cannot be read; run as root to see");
+}
+
+// The table of one that ends is gone a moment before its end of the pipe is.
+TEST(Diagnose, AnEndThatIsJustBeingGivenUpIsNotHidden) {
+  Staged stage;
+  stage.process(10, "bash").stdin_pipe(7).reading(0);
+  stage.process(11, "a").stdout_pipe(7).sleeping();
+  stage.process(20, "root's").untold();
+  stage.pipe(7).empty().has_writer(true);
+  stage.later([](procfs::Snapshot& now) { now.processes.erase(11); });
+  EXPECT_TRUE(diagnosed(stage).unknown.empty());
+}
+
+TEST(Diagnose, AnEndThatCameAndWentBetweenTheSnapshotsIsNotHidden) {
+  const auto unknown = [](const std::function<void(Staged&)>& change) {
+    Staged stage;
+    stage.process(10, "bash").stdin_pipe(7).reading(0);
+    stage.process(20, "root's").untold();
+    stage.pipe(7).refused(33);
+    change(stage);
+    const Diagnosis diagnosis = diagnosed(stage);
+    return std::ranges::count(diagnosis.unknown, 10,
+                              [](const Unknown& each) { return each.process.pid; });
+  };
+  EXPECT_EQ(unknown([](Staged&) {}), 1);
+  EXPECT_EQ(unknown([](Staged& stage) {
+              stage.later([](procfs::Snapshot& now) { now.pipes[7].has_writer = false; });
+            }),
+            0);
+  EXPECT_EQ(unknown([](Staged& stage) {
+              stage.later([](procfs::Snapshot& now) {
+                now.pipes[7] = {.inode = 7, .refused = std::string(procfs::PipeFacts::kNobodyLeft)};
+              });
+            }),
+            0);
+  EXPECT_EQ(unknown([](Staged& stage) { stage.process(11, "a").parent(10).comes_late(); }), 0);
 }
 
 // Anything at all.

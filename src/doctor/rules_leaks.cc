@@ -201,23 +201,13 @@ bool comes_from_outside(const Scene& scene, const Process& reader, ino_t pipe) {
   });
 }
 
-// By the first snapshot: the second may have been taken while the end changed hands.
-bool had_writer(const Scene& scene, ino_t pipe) {
-  return std::ranges::any_of(scene.before().processes, [&](const auto& entry) {
-    const auto& table = entry.second.descriptors;
-    return table && std::ranges::any_of(*table, [&](const Descriptor& file) {
-             return file.is_pipe() && file.writes && file.inode == pipe;
-           });
-  });
-}
-
 void look_for_hidden_writers(Examination& examination, const RuleInfo& rule) {
   const Scene& scene = examination.scene;
   std::set<ino_t> told;
   for (const DryReader& reader : dry_readers(scene)) {
     const ino_t pipe = reader.wait->pipe;
     if (scene.has_writer(pipe) != true || !scene.writers(pipe).empty()) continue;
-    if (had_writer(scene, pipe)) continue;
+    if (scene.had_writer(pipe)) continue;
     if (examination.explained(pipe) || !told.insert(pipe).second) continue;
     // Where tables could not be read, the writer is probably just in one of them.
     const bool is_shy = comes_from_outside(scene, *reader.process, pipe) ||

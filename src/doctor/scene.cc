@@ -347,6 +347,25 @@ const std::vector<Holder>& Scene::writers(ino_t pipe) const {
   return holders_of(writers_, pipe);
 }
 
+namespace {
+bool held(const Snapshot& snapshot, ino_t pipe, bool Descriptor::*end) {
+  return std::ranges::any_of(snapshot.processes, [&](const auto& entry) {
+    const auto& table = entry.second.descriptors;
+    return table && std::ranges::any_of(*table, [&](const Descriptor& file) {
+             return file.is_pipe() && file.*end && file.inode == pipe;
+           });
+  });
+}
+}  // namespace
+
+bool Scene::had_reader(ino_t pipe) const {
+  return held(before_, pipe, &Descriptor::reads);
+}
+
+bool Scene::had_writer(ino_t pipe) const {
+  return held(before_, pipe, &Descriptor::writes);
+}
+
 std::optional<bool> Scene::writable(ino_t pipe) const {
   return agreed(*this, pipe, &PipeFacts::writable);
 }

@@ -105,6 +105,10 @@ class Scene {
   // Holders are those of the second snapshot, as far as tables show them.
   const std::vector<Holder>& readers(ino_t pipe) const;
   const std::vector<Holder>& writers(ino_t pipe) const;
+  // By the tables of the first snapshot: the second may have been taken while an end changed hands,
+  // or while its holder was ending, whose table is gone a moment before the end is given up.
+  bool had_reader(ino_t pipe) const;
+  bool had_writer(ino_t pipe) const;
   const std::vector<ino_t>& pipes() const { return pipes_; }  // in their order
   std::optional<bool> writable(ino_t pipe) const;
   std::optional<bool> has_writer(ino_t pipe) const;

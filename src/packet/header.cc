@@ -95,6 +95,7 @@ void HeaderReader::check_metadata() {
   Metadata metadata = decode_metadata(block);
   if (metadata.signature)
     before_signing_ = with_prefix(block_before_signing(block, *metadata.signature));
+  if (metadata.seal && !metadata.signature) sealed_header_.assign(bytes_.begin(), bytes_.end());
   metadata_ = std::move(metadata);
   bytes_ = {};
 }

@@ -37,6 +37,11 @@ class HeaderReader {
   uint64_t header_bytes() const;
   // Of a signed one, what the signature was made of: the whole header as it was before.
   const std::string& header_before_signing() const { return before_signing_; }
+  // Of a sealed one: the header as it was before signing, the seal included; else empty. Who has
+  // the same carries the same job, or a damaged copy of it, whatever its bytes.
+  const std::string& sealed_header() const {
+    return metadata().signature ? before_signing_ : sealed_header_;
+  }
 
  private:
   void check_prefix();
@@ -47,6 +52,7 @@ class HeaderReader {
   size_t expected_ = kPrefixBytes;
   std::optional<Metadata> metadata_;
   std::string before_signing_;
+  std::string sealed_header_;  // of one that is not signed
 };
 
 // Prefix and metadata block, byte for byte as fspl writes them. Throws Error where a reader would

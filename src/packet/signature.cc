@@ -77,9 +77,7 @@ class Fields {
 };
 
 bool is_comment(std::string_view text) {
-  return text.size() <= kMaxCommentBytes && is_utf8(text) && std::ranges::none_of(text, [](char c) {
-           return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-         });
+  return text.size() <= kMaxCommentBytes && is_utf8(text) && !has_controls(text, "\t");
 }
 
 // Lines without their ends, which may be of either sort.

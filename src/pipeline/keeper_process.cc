@@ -38,6 +38,8 @@ constexpr auto kRetryAfter = 100ms;
 // Of a row of small jobs the next one comes while we would still be falling asleep, and waking us
 // up would then be a tenth of its whole time.
 constexpr auto kStandBy = 150us;
+// Jobs that begin so soon one after the other are a row.
+constexpr auto kRow = 50ms;
 
 sys::SpawnOutcome start(sys::StagePlan& plan, const StageSpec& spec) {
   std::optional<sys::Sandbox> sandbox;
@@ -47,7 +49,14 @@ sys::SpawnOutcome start(sys::StagePlan& plan, const StageSpec& spec) {
     return {.error = error.code().value(), .step = "prepare the sandbox"};
   }
   if (sandbox) plan.sandbox = &*sandbox;
+  // What was open above 2 before may be a way out, the lock of the queue for one.
+  if (sandbox) plan.close_other_fds = true;
   return sys::spawn_stage(plan);
+}
+
+void tell(std::string_view what) {
+  const std::string line = cat("penstock: ", kKeeperName, ": ", what, "\n");
+  static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
 }
 
 class KeeperProcess {
@@ -55,6 +64,9 @@ class KeeperProcess {
   KeeperProcess(sys::UniqueFd socket, sys::UniqueFd processor);
   // Until told to quit, or until the processor is dead and so is everybody else.
   void run();
+  // After an error of run(), before it is called again: from now on all that is done is to end what
+  // runs behind shut gates. Letting go of those while somebody lives would open them.
+  void begin_the_end();
 
  private:
   struct Stage {
@@ -81,6 +93,11 @@ class KeeperProcess {
   };
 
   void take_order();
+  // What each step needs of the program counts as our memory, and would add up. In a row of small
+  // jobs it may: the next of them needs the same again, and to map it takes longer than the rest.
+  void drop_pages() const {
+    if (!is_in_row_) sys::drop_startup_pages();
+  }
   void obey(const Order& order, std::vector<sys::UniqueFd> fds);
   void spawn(const Order& order, std::vector<sys::UniqueFd> fds);
   void end_tree(PipelineId id, EndMode mode, std::chrono::milliseconds grace,
@@ -104,8 +121,12 @@ class KeeperProcess {
   bool processor_is_dead_ = false;  // or as good as that
   bool has_lost_touch_ = false;
   bool quit_ = false;
+  bool is_in_row_ = false;
+  std::chrono::steady_clock::time_point last_begin_;
   bool orders_come_at_once_ = false;
   std::chrono::steady_clock::time_point last_report_;
+  sys::DescriptorLimit descriptor_limit_;
+  bool lack_is_told_ = false;
   JobTree inherited_;  // what every job's tree starts from
   std::vector<sys::UniqueFd> held_;
   std::map<PipelineId, Pipeline> pipelines_;
@@ -130,7 +151,9 @@ KeeperProcess::KeeperProcess(sys::UniqueFd socket, sys::UniqueFd processor)
   // Without a terminal we open a session, and each job is a process group in it. With one,
   // everything stays where the caller's shell can stop and continue it.
   own_session_ = !sys::has_terminal() && ::setsid() >= 0;
+  sys::drop_startup_pages();
   inherited_.note_inherited_pipes();
+  sys::drop_startup_pages();
   inherited_.session = own_session_ ? ::getpid() : 0;
 }
 
@@ -141,6 +164,18 @@ void KeeperProcess::run() {
     if ((quit_ || processor_is_dead_) &&
         std::ranges::all_of(pipelines_, [](const auto& entry) { return entry.second.ended; })) {
       return;
+    }
+  }
+}
+
+void KeeperProcess::begin_the_end() {
+  has_lost_touch_ = true;
+  descriptor_limit_.restore();
+  for (const auto& [id, pipeline] : pipelines_) {
+    if (!pipeline.gate) continue;
+    for (const Stage& stage : pipeline.stages) {
+      // Not reaped, so the number is still its.
+      if (!stage.reaped) static_cast<void>(::kill(stage.pid, SIGKILL));
     }
   }
 }
@@ -158,6 +193,7 @@ void KeeperProcess::take_order() {
   }
   orders_come_at_once_ = std::chrono::steady_clock::now() - last_report_ < kStandBy;
   obey(Order::decode(message->text), std::move(message->fds));
+  drop_pages();
 }
 
 void KeeperProcess::obey(const Order& order, std::vector<sys::UniqueFd> fds) {
@@ -194,7 +230,11 @@ void KeeperProcess::obey(const Order& order, std::vector<sys::UniqueFd> fds) {
 void KeeperProcess::spawn(const Order& order, std::vector<sys::UniqueFd> fds) {
   auto [entry, is_new] = pipelines_.try_emplace(order.pipeline);
   Pipeline& pipeline = entry->second;
-  if (is_new) pipeline.tree = inherited_;
+  if (is_new) {
+    pipeline.tree = inherited_;
+    const auto now = std::chrono::steady_clock::now();
+    is_in_row_ = now - std::exchange(last_begin_, now) < kRow;
+  }
   pipeline.lone = !order.report_start;
 
   sys::StagePlan plan;
@@ -232,7 +272,9 @@ void KeeperProcess::spawn(const Order& order, std::vector<sys::UniqueFd> fds) {
     plan.group_id = pipeline.tree.group;
   }
 
+  drop_pages();
   const sys::SpawnOutcome outcome = start(plan, order.spec);
+  drop_pages();
   if (outcome.pid == 0) {
     report({.kind = Report::Kind::spawn_failed,
             .pipeline = order.pipeline,
@@ -285,7 +327,10 @@ void KeeperProcess::end_tree(PipelineId id, EndMode mode, std::chrono::milliseco
                                                            .gate = pipeline.gate.get(),
                                                            .gate_holds = pipeline.gate_holds},
                                              std::move(hooks));
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (!std::exchange(lack_is_told_, true))
+      tell(cat("cannot look after the job: ", error.message(), "; its input stays shut"));
+    descriptor_limit_.restore();
     // We may be the last that holds this gate: it stays shut, whatever we lack.
     pipeline.end_again = [this, id, mode, grace, kill_with] {
       end_tree(id, mode, grace, kill_with);
@@ -333,9 +378,7 @@ void KeeperProcess::report(const Report& report) {
     // as it may be dying of the same want.
     if (error.is(EPIPE) || error.is(ECONNRESET)) return;
     has_lost_touch_ = true;
-    const std::string line =
-        cat("penstock: ", kKeeperName, ": ", error.message(), "; ending the job\n");
-    static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
+    tell(cat(error.message(), "; ending the job"));
   }
 }
 
@@ -427,6 +470,22 @@ void KeeperProcess::kill_foreign(const std::vector<std::string>& kill_with,
       sys::spawn_stage(plan));  // if it fails, the one to be killed is told about as before
 }
 
+// Whatever we lack: as long as somebody lives behind a gate that we hold, we stay, and it is shut.
+// The processor may be dying of the same want.
+int keep(KeeperProcess& keeper) {
+  constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 100'000'000};
+  for (bool is_told = false;; is_told = true) {
+    try {
+      keeper.run();
+      return is_told ? 1 : 0;
+    } catch (const std::exception& error) {
+      if (!is_told) tell(cat(error.what(), "; ending the job"));
+      keeper.begin_the_end();
+      ::nanosleep(&kPause, nullptr);
+    }
+  }
+}
+
 }  // namespace
 
 int keeper_main(std::span<char* const> arguments) {
@@ -445,12 +504,9 @@ int keeper_main(std::span<char* const> arguments) {
     };
     KeeperProcess keeper(own(*socket), own(*processor));
     sys::drop_startup_pages();
-    keeper.run();
-    return 0;
+    return keep(keeper);
   } catch (const std::exception& error) {
-    // Our death opens gate and lock only after the processor, which sees it, has ended the tree.
-    const std::string line = cat("penstock: ", kKeeperName, ": ", error.what(), "\n");
-    static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
+    tell(error.what());  // we hold nothing yet
     return 1;
   }
 }

@@ -138,11 +138,13 @@ class Capture {
           std::ranges::any_of(seen, [](const Looked& each) { return each.saw_syscall_file; });
     }
     ProcessReader by = process_reader(reader_);
+    std::vector<pid_t> gone;
     for (auto& [pid, process] : snapshot_.processes) {
       if (process.looked_at) continue;
-      if (resting_.erase(pid) != 0) by.read_descriptors(process);
+      if (resting_.erase(pid) != 0 && !by.read_descriptors(process)) gone.push_back(pid);
       ProcessReader::forget_details(process);
     }
+    for (const pid_t pid : gone) snapshot_.processes.erase(pid);
   }
 
   Looked look_at(Process& process, ProcessReader& by) const {

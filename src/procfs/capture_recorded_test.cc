@@ -337,6 +337,24 @@ TEST(TakeSnapshot, ReadsAThousandProcessesInTwoThreads) {
   EXPECT_EQ(now.processes, before.processes);
 }
 
+TEST_F(RestingProcess, IsForgottenIfItEndsMeanwhile) {
+  const Snapshot now = look([&](const Snapshot& table) {
+    EXPECT_NE(table.find(21), nullptr);
+    std::filesystem::remove_all(tree_.root() / "proc/21");
+    return std::set<pid_t>{20};
+  });
+  EXPECT_EQ(now.find(21), nullptr);
+}
+
+TEST_F(RestingProcess, IsNotForgottenIfItsTableIsRefused) {
+  const Snapshot now = look([&](const Snapshot&) {
+    std::filesystem::remove_all(tree_.root() / "proc/21/fd");
+    return std::set<pid_t>{20};
+  });
+  ASSERT_NE(now.find(21), nullptr);
+  EXPECT_FALSE(now.find(21)->descriptors);
+}
+
 TEST_F(RestingProcess, IsOneThatHasNotRun) {
   status("S", 6);
   EXPECT_TRUE(was_read_again(look()));

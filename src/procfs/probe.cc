@@ -149,7 +149,7 @@ PipeFacts probe(int proc, ino_t pipe, const PipeHolders& holders) {
   PipeFacts facts{.inode = pipe};
   Answer answer = ask_as_writer(proc, pipe, holders, facts);
   if (answer == Answer::gone) answer = ask_as_reader(proc, pipe, holders, facts);
-  if (answer == Answer::gone) facts.refused = "nobody is left through whom it could be asked";
+  if (answer == Answer::gone) facts.refused = PipeFacts::kNobodyLeft;
   return facts;
 }
 

@@ -157,8 +157,17 @@ bool ProcessReader::confirm_rest(Process& process) {
   return process.looked_at = true;
 }
 
-void ProcessReader::read_descriptors(Process& process) {
+bool ProcessReader::read_descriptors(Process& process) {
   process.descriptors = descriptors_.read(ProcessPlace::below(proc_, process.stat.pid));
+  return process.descriptors || is_still_there(process);
+}
+
+// It may have ended since its line was read: one that is gone keeps no end of a pipe from us.
+bool ProcessReader::is_still_there(Process& process) {
+  const auto line = read_stat(ProcessPlace::below(proc_, process.stat.pid));
+  if (!line || line->stat.start_time != process.stat.start_time) return false;
+  if (line->stat.state == 'Z' || line->stat.state == 'X') process.stat.state = line->stat.state;
+  return true;
 }
 
 void ProcessReader::forget_details(Process& process) {
@@ -191,9 +200,10 @@ std::optional<ProcessReader::Entry> ProcessReader::read_entry(pid_t pid) {
   if (process.is_zombie()) {
     process.exit_status = exit_status(place, *line);
     process.descriptors.emplace();
-  } else {
-    process.descriptors = descriptors_.read(place);
+    return entry;
   }
+  process.descriptors = descriptors_.read(place);
+  if (!process.descriptors && !is_still_there(process)) return std::nullopt;
   return entry;
 }
 

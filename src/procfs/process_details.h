@@ -26,8 +26,8 @@ class ProcessReader {
   // Of one that may rest: whether it does, and what others have changed meanwhile. To be asked when
   // the whole table has been read: somebody who wakes it afterwards is not yet missing there.
   bool confirm_rest(Process& process);
-  // Its pipes again.
-  void read_descriptors(Process& process);
+  // Its pipes again; false if it is gone.
+  bool read_descriptors(Process& process);
   // The rest. False if it has gone meanwhile, or its number was given out anew.
   bool read_details(Process& process);
   // Leaves what every process has.
@@ -41,6 +41,7 @@ class ProcessReader {
 
  private:
   std::optional<StatLine> read_stat(const ProcessPlace& place);
+  bool is_still_there(Process& process);
   std::optional<Process> suppose_rest(const StatLine& line) const;
   char find_home(ProcessPlace& place, char state, int threads);
   std::optional<int> exit_status(const ProcessPlace& place, const StatLine& line);

@@ -160,6 +160,10 @@ struct PipeFacts {
   std::optional<uid_t> owner;      // whoever made it; nobody else but root may reopen it
   std::string refused;             // why something above is missing, for people
 
+  // Its last known holder has left it between the tables and the question.
+  bool is_left() const { return refused == kNobodyLeft; }
+  static constexpr std::string_view kNobodyLeft = "nobody is left through whom it could be asked";
+
   bool operator==(const PipeFacts&) const = default;
 };
 

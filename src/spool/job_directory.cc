@@ -35,6 +35,11 @@ const char* special_kind(mode_t mode) {
   }
 }
 
+Timestamp change_time(const struct stat& status) {
+  return {.seconds = status.st_ctim.tv_sec,
+          .nanoseconds = static_cast<uint32_t>(status.st_ctim.tv_nsec)};
+}
+
 }  // namespace
 
 bool is_job_name(std::string_view name) {
@@ -69,10 +74,17 @@ std::variant<JobFile, NoJobFile> JobDirectory::open(const std::string& name) con
   }
   const struct stat status = sys::status_of(fd->get(), printable(name));
   if (const char* kind = special_kind(status.st_mode)) return NoJobFile{Why::not_a_file, kind};
-  return JobFile{.fd = std::move(*fd),
-                 .id = FileIdentity::of(status),
-                 .changed = {.seconds = status.st_ctim.tv_sec,
-                             .nanoseconds = static_cast<uint32_t>(status.st_ctim.tv_nsec)}};
+  return JobFile{
+      .fd = std::move(*fd), .id = FileIdentity::of(status), .changed = change_time(status)};
+}
+
+std::optional<JobDirectory::Seen> JobDirectory::look_at(const std::string& name) const {
+  struct stat status {};
+  if (::fstatat(directory_.fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+      !S_ISREG(status.st_mode)) {
+    return std::nullopt;
+  }
+  return Seen{.id = FileIdentity::of(status), .changed = change_time(status)};
 }
 
 JobDirectory::Removal JobDirectory::remove(const std::string& name, const FileIdentity& id) const {

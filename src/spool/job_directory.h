@@ -2,6 +2,7 @@
 // is put there while we look, stops at most its own name.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,6 +50,14 @@ class JobDirectory {
   std::vector<std::string> names() const;
   // Follows links; never blocks, whatever the name leads to (D23).
   std::variant<JobFile, NoJobFile> open(const std::string& name) const;
+
+  // What can be told without opening it: nothing for anything but a regular file under this very
+  // name. A link's end is not looked at.
+  struct Seen {
+    FileIdentity id;
+    Timestamp changed;  // ctime
+  };
+  std::optional<Seen> look_at(const std::string& name) const;
 
   enum class Removal {
     removed,

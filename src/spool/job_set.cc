@@ -27,7 +27,8 @@ bool by_time(const ScannedJob& a, const ScannedJob& b) {
 }
 
 bool Turn::is_copy(const ScannedJob& of_this_number) const {
-  return std::ranges::find(copies, of_this_number) != copies.end();
+  return std::ranges::find(copies, of_this_number) != copies.end() ||
+         std::ranges::find(twins, of_this_number) != twins.end();
 }
 
 void Turn::prefer(std::string_view name, uint64_t inode) {
@@ -55,14 +56,28 @@ JobSet::JobSet(std::vector<ScannedJob> jobs) {
   for (ScannedJob& job : jobs) add(std::move(job));
 }
 
+void JobSet::for_each(const std::function<void(const ScannedJob&)>& visit) const {
+  for (const ScannedJob& job : jobs_) visit(job);
+}
+
 bool JobSet::knows(std::string_view name, const FileIdentity& id) const {
   const auto known = by_name_.find(name);
   return known != by_name_.end() && known->second->id == id;
 }
 
 void JobSet::add(ScannedJob job) {
-  remove(job.name);
-  const auto place = jobs_.insert(std::move(job)).first;
+  auto [place, is_new] = jobs_.insert(job);
+  if (is_new) {
+    const auto [known, is_first] = by_name_.try_emplace(place->name, place);
+    if (is_first) return;
+    const auto other = known->second;
+    by_name_.erase(known);
+    jobs_.erase(other);
+    by_name_.emplace(place->name, place);
+    return;
+  }
+  remove(job.name);  // the same number and time, but perhaps another file
+  place = jobs_.insert(std::move(job)).first;
   by_name_.emplace(place->name, place);
 }
 
@@ -82,8 +97,13 @@ Turn JobSet::at(uint64_t number, const SameContent& same_content) const {
       turn.job = *job;
       continue;
     }
-    const bool same = turn.job->id.same_file(job->id) || same_content(*turn.job, *job);
-    (same ? turn.copies : turn.rivals).push_back(*job);
+    if (turn.job->id.same_file(job->id) || same_content(*turn.job, *job)) {
+      turn.copies.push_back(*job);
+    } else if (job->sealed_as && job->sealed_as == turn.job->sealed_as) {
+      turn.twins.push_back(*job);
+    } else {
+      turn.rivals.push_back(*job);
+    }
   }
   return turn;
 }

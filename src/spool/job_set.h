@@ -23,6 +23,9 @@ struct ScannedJob {
   Timestamp created;
   FileIdentity id;
   std::optional<uint64_t> sealed_bytes;  // what its seal says about its payload
+  std::optional<uint64_t> sealed_as;     // digest of packet::HeaderReader::sealed_header()
+  // Its ctime, if that was old enough by the time of reading for any later change to show in it.
+  std::optional<Timestamp> stood_since;
 
   bool operator==(const ScannedJob&) const = default;
 };
@@ -34,14 +37,18 @@ bool by_time(const ScannedJob& a, const ScannedJob& b);
 // Whether two files of one number hold the same bytes. Not asked about one file with two names.
 using SameContent = std::function<bool(const ScannedJob& a, const ScannedJob& b)>;
 
-// The files that carry one number. `job` runs; `copies` are identical and done with when it is;
-// `rivals` are not identical, and then nothing may run before a person has chosen (D09).
+// The files that carry one number. `job` runs; `copies` are identical and done with when it is, and
+// so are `twins`, which carry the same sealed job in other bytes: encoded anew, or damaged, and
+// then another one of them is to run. `rivals` are none of this, and then nothing may run before a
+// person has chosen (D09).
 struct Turn {
   std::optional<ScannedJob> job;
   std::vector<ScannedJob> copies;
+  std::vector<ScannedJob> twins;
   std::vector<ScannedJob> rivals;
 
   bool is_conflict() const { return !rivals.empty(); }
+  // Or a twin.
   bool is_copy(const ScannedJob& of_this_number) const;
   // If one of the copies is this file, it is the one that runs: on record is how often it was
   // tried.
@@ -66,7 +73,10 @@ class JobSet {
   JobSet(JobSet&&) = default;
   JobSet& operator=(JobSet&&) = default;
 
+  // So many will be added.
+  void expect(size_t jobs) { by_name_.reserve(jobs); }
   size_t size() const { return jobs_.size(); }
+  void for_each(const std::function<void(const ScannedJob&)>& visit) const;  // by_number
   // For a rescan: whether this very file is known under this name, so that its header is not read
   // again.
   bool knows(std::string_view name, const FileIdentity& id) const;

@@ -14,6 +14,7 @@
 #include "spool/run_record.h"
 #include "spool/sequence_file.h"
 #include "spool/uuid.h"
+#include "sys/beneath.h"
 #include "sys/directory.h"
 #include "sys/files.h"
 
@@ -94,6 +95,7 @@ std::string Queue::job_path(std::string_view name) const {
 }
 
 sys::Directory Queue::jobs_directory() const {
+  sys::refuse_planted_link(jobs_path());
   try {
     return sys::Directory(jobs_path());
   } catch (const Error& error) {

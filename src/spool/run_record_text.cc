@@ -4,6 +4,7 @@
 #include <climits>
 #include <map>
 
+#include "base/fnv.h"
 #include "base/text.h"
 #include "spool/run_record.h"
 
@@ -17,16 +18,6 @@ constexpr size_t kSector = 512;
 constexpr size_t kMaxText = 255;  // of host, file and boot; encoded they still fit kMaxRecordBytes
 constexpr size_t kMaxEnd = 64;    // of how an attempt ended
 constexpr std::array<std::string_view, 4> kPolicies = {"retry", "delete", "leave", "quarantine"};
-
-// FNV-1a: told apart have to be lines and torn lines, not friends and foes.
-uint64_t checksum(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325U;
-  for (char c : text) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= 0x100000001b3U;
-  }
-  return hash;
-}
 
 std::string time_text(const Timestamp& time) {
   return cat(time.seconds, ".", time.nanoseconds);
@@ -131,7 +122,7 @@ std::string encode(const RunRecord& record) {
         cat(" row=", record.row.count, " row-first=", record.row.first,
             " row-file=", percent_encoded(record.row.first_file), " row-last=", record.row.last);
   }
-  line += cat(kCheck, checksum(line));
+  line += cat(kCheck, fnv1a(line));
   const size_t size = (line.size() + 1 + kSector - 1) / kSector * kSector;
   assert(size <= kMaxRecordBytes);
   line.resize(size - 1, ' ');
@@ -145,7 +136,7 @@ std::optional<RunRecord> decode_run_record(std::string_view text) {
   text = text.substr(0, end);
   const size_t check = text.rfind(kCheck);
   if (check == std::string_view::npos ||
-      parse_u64(trim(text.substr(check + kCheck.size()))) != checksum(text.substr(0, check))) {
+      parse_u64(trim(text.substr(check + kCheck.size()))) != fnv1a(text.substr(0, check))) {
     return std::nullopt;
   }
   Words words(text.substr(kMagic.size(), check - kMagic.size()));

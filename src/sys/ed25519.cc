@@ -11,6 +11,7 @@ namespace {
 // The functions' types as the library's manual has them; its headers are not needed to build.
 struct Sodium {
   int (*keypair)(uint8_t* public_key, uint8_t* secret_key) = nullptr;
+  int (*seed_keypair)(uint8_t* public_key, uint8_t* secret_key, const uint8_t* seed) = nullptr;
   int (*sign)(uint8_t* signature, unsigned long long* signature_bytes, const uint8_t* message,
               unsigned long long bytes, const uint8_t* secret_key) = nullptr;
   int (*verify)(const uint8_t* signature, const uint8_t* message, unsigned long long bytes,
@@ -23,6 +24,7 @@ Sodium load() {
   void* library = sodium_library("signatures");
   Sodium sodium;
   find(library, "crypto_sign_keypair", sodium.keypair);
+  find(library, "crypto_sign_seed_keypair", sodium.seed_keypair);
   find(library, "crypto_sign_detached", sodium.sign);
   find(library, "crypto_sign_verify_detached", sodium.verify);
   find(library, "crypto_generichash", sodium.hash);
@@ -59,6 +61,13 @@ Ed25519Public public_part(const Ed25519Secret& key) {
   Ed25519Public half{};
   std::copy(key.end() - half.size(), key.end(), half.begin());
   return half;
+}
+
+bool is_key_pair(const Ed25519Secret& key) {
+  Ed25519Public half{};
+  Ed25519Secret again{};
+  sodium().seed_keypair(half.data(), again.data(), key.data());
+  return again == key;
 }
 
 Ed25519Signature sign(std::span<const uint8_t> message, const Ed25519Secret& key) {

@@ -22,6 +22,8 @@ void require_ed25519();
 
 Ed25519Secret make_secret_key();
 Ed25519Public public_part(const Ed25519Secret& key);
+// Whether the second half is the public key of the first.
+bool is_key_pair(const Ed25519Secret& key);
 Ed25519Signature sign(std::span<const uint8_t> message, const Ed25519Secret& key);
 bool is_signed_by(const Ed25519Public& key, std::span<const uint8_t> message,
                   const Ed25519Signature& signature);

@@ -151,6 +151,12 @@ std::string read_small_file(int fd, size_t limit, std::string_view name) {
   return text;
 }
 
+UniqueFd open_input(const std::string& path) {
+  UniqueFd fd = open_file(path, O_RDONLY | O_NONBLOCK);
+  set_blocking(fd.get());
+  return fd;
+}
+
 std::string read_to_end(int fd, size_t limit, std::string_view name) {
   constexpr size_t kBlock = 64UL << 10U;
   std::string text;

@@ -42,6 +42,8 @@ std::optional<UniqueFd> try_open(const std::string& path, int flags, mode_t mode
 // Whether `error` says that we, or the machine, have too little of something, and nothing about
 // what was to be opened.
 bool is_shortage(int error);
+// The same to be read to its end: a FIFO that nobody writes to is empty, and keeps nobody waiting.
+UniqueFd open_input(const std::string& path);
 UniqueFd open_at(int directory, const std::string& name, int flags, mode_t mode = 0666);
 // A descriptor with a description of its own for what `fd` is open on (through /proc/self/fd).
 UniqueFd reopen(int fd, int flags);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,6 +35,41 @@ std::optional<siginfo_t> dead_child(idtype_t type, pid_t pid, int options) {
   return info;
 }
 
+// What cannot be written of the program and its libraries; there are a dozen such parts.
+class ProgramParts {
+ public:
+  ProgramParts() {
+    static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto note = [](dl_phdr_info* object, size_t /*size*/, void* data) {
+      for (const ElfW(Phdr) & part : std::span(object->dlpi_phdr, object->dlpi_phnum)) {
+        // Never a writable part: it may hold what no file does.
+        if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
+        const uintptr_t first = (object->dlpi_addr + part.p_vaddr) & ~(page - 1);
+        const uintptr_t last = object->dlpi_addr + part.p_vaddr + part.p_memsz;
+        static_cast<ProgramParts*>(data)->add(first, last - first);
+      }
+      return 0;
+    };
+    ::dl_iterate_phdr(note, this);
+  }
+
+  void drop() const {
+    for (const auto& [first, size] : std::span(parts_).first(count_)) {
+      // Refused where it cannot be done; then we are as large as before.
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader gives numbers
+      ::madvise(reinterpret_cast<void*>(first), size, MADV_DONTNEED);
+    }
+  }
+
+ private:
+  void add(uintptr_t first, size_t size) {
+    if (count_ < parts_.size()) parts_.at(count_++) = {first, size};
+  }
+
+  std::array<std::pair<uintptr_t, size_t>, 32> parts_{};
+  size_t count_ = 0;
+};
+
 }  // namespace
 
 std::optional<UniqueFd> open_pidfd(pid_t pid) {
@@ -48,7 +84,14 @@ std::optional<UniqueFd> open_pidfd(pid_t pid) {
 bool is_dead(int pidfd) {
   pollfd entry{.fd = pidfd, .events = POLLIN, .revents = 0};
   while (::poll(&entry, 1, 0) < 0) {
-    if (errno != EINTR) throw Error::from_errno("poll a pidfd");
+    if (errno == EINTR) continue;
+    // Somebody has taken our limit of descriptors away (prlimit). select does not ask for it.
+    if (pidfd >= FD_SETSIZE) return false;
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(pidfd, &set);
+    timeval now{};
+    return ::select(pidfd + 1, &set, nullptr, nullptr, &now) == 1;
   }
   return entry.revents != 0;
 }
@@ -85,21 +128,18 @@ void become_subreaper() {
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) throw Error::from_errno("become subreaper");
 }
 
+DescriptorLimit::DescriptorLimit() {
+  ::getrlimit(RLIMIT_NOFILE, &limit_);  // cannot fail
+}
+
+void DescriptorLimit::restore() const {
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit_));
+}
+
 void drop_startup_pages() {
-  const auto drop = [](dl_phdr_info* object, size_t /*size*/, void* /*data*/) {
-    const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-    for (const ElfW(Phdr) & part : std::span(object->dlpi_phdr, object->dlpi_phnum)) {
-      // Never a writable part: it may hold what no file does.
-      if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
-      const uintptr_t first = (object->dlpi_addr + part.p_vaddr) & ~(page - 1);
-      const uintptr_t last = object->dlpi_addr + part.p_vaddr + part.p_memsz;
-      // Refused where it cannot be done; then we are as large as before.
-      // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader gives numbers
-      ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
-    }
-    return 0;
-  };
-  ::dl_iterate_phdr(drop, nullptr);
+  // Looked for once: to look for them touches more than the rest of this does.
+  static const ProgramParts parts;
+  parts.drop();
 }
 
 void set_process_name(const char* name) {

@@ -1,6 +1,7 @@
 // Processes seen from outside: pidfds, waiting by pid, signals that cannot hit a stranger.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -39,10 +40,20 @@ std::optional<ExitStatus> peek_status(pid_t pid);
 
 // Orphaned descendants become our children rather than init's.
 void become_subreaper();
-// The name that ps and pkill see, cut to 15 bytes.
+// How many descriptors we may have, as it is now; restore() puts it back, as far as we may, where
+// somebody (prlimit) has taken it away since.
+class DescriptorLimit {
+ public:
+  DescriptorLimit();
+  void restore() const;
+
+ private:
+  rlimit limit_{};
+};
 // Gives back the pages of programs and libraries that only the start needed; what is used again
 // comes back from the page cache. A process that has little more than these is half as large then.
 void drop_startup_pages();
+// The name that ps and pkill see, cut to 15 bytes.
 void set_process_name(const char* name);
 // Whether this process has a controlling terminal.
 bool has_terminal();

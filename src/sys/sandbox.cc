@@ -114,44 +114,27 @@ constexpr uint32_t kX32 = 0x40000000;  // the other calls of x86-64
 // memory of others; calls that would get around this very filter.
 constexpr auto kForbidden = std::to_array<int>({
 #ifdef SYS_chmod
-    SYS_chmod,
-    SYS_chown,
-    SYS_lchown,
-    SYS_utime,
-    SYS_utimes,
-    SYS_futimesat,
+    SYS_chmod, SYS_chown, SYS_lchown, SYS_utime, SYS_utimes, SYS_futimesat,
 #endif
-    SYS_fchmod,
-    SYS_fchmodat,
-    452 /* fchmodat2 */,
-    SYS_fchown,
-    SYS_fchownat,
-    SYS_utimensat,
-    SYS_setxattr,
-    SYS_lsetxattr,
-    SYS_fsetxattr,
-    SYS_removexattr,
-    SYS_lremovexattr,
-    SYS_fremovexattr,
-    463 /* setxattrat */,
-    466 /* removexattrat */,
-    469 /* file_setattr */,
-    SYS_truncate,
-    SYS_ptrace,
-    SYS_process_vm_writev,
-    438 /* pidfd_getfd */,
-    SYS_bpf,
-    SYS_perf_event_open,
-    SYS_add_key,
-    SYS_request_key,
-    SYS_keyctl,
-    SYS_setns,
-    SYS_unshare,
-    SYS_mount,
-    SYS_umount2,
-    SYS_init_module,
-    SYS_finit_module,
-    SYS_kexec_load});
+    SYS_fchmod, SYS_fchmodat, 452 /* fchmodat2 */, SYS_fchown, SYS_fchownat, SYS_utimensat,
+    SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr, SYS_removexattr, SYS_lremovexattr, SYS_fremovexattr,
+    463 /* setxattrat */, 466 /* removexattrat */, 469 /* file_setattr */, SYS_truncate, SYS_ptrace,
+    SYS_process_vm_writev, 438 /* pidfd_getfd */, SYS_bpf, SYS_perf_event_open, SYS_add_key,
+    SYS_request_key, SYS_keyctl, SYS_setns, SYS_unshare, SYS_mount, SYS_umount2, SYS_init_module,
+    SYS_finit_module, SYS_kexec_load,
+    // Urgency of others, and their memory and messages by System V's and POSIX' names.
+    SYS_setpriority, SYS_ioprio_set, SYS_shmget, SYS_shmat, SYS_shmctl, SYS_semget, SYS_semop,
+    SYS_semtimedop, SYS_semctl, SYS_msgget, SYS_msgsnd, SYS_msgrcv, SYS_msgctl, SYS_mq_open,
+    SYS_mq_unlink});
+// Of others, limits and scheduling are taboo: a process whose limit of descriptors is 0 can look
+// after no gate.
+constexpr auto kOnlyOneself =
+    std::to_array<int>({SYS_prlimit64, SYS_sched_setscheduler, SYS_sched_setparam,
+                        SYS_sched_setattr, SYS_sched_setaffinity});
+// FS_IOC_… (attributes, verity), the same of XFS, of ext4, and btrfs' own.
+constexpr auto kFileIoctls = std::to_array<uint32_t>({0x6600, 0x5800, 0x7600, 0x9400});
+// CLONE_NEWTIME would be among the bits of the signal: unshare only knows it, and clone3.
+constexpr uint32_t kNewNamespaces = 0x7e020000;
 constexpr auto kRings = std::to_array<int>({425, 426, 427});  // io_uring makes sockets, too
 
 constexpr uint32_t kNumber = offsetof(seccomp_data, nr);
@@ -189,11 +172,34 @@ class Filter {
     refuse(error);
   }
   void refuse_call_if(int number, unsigned index, uint32_t value, int error) {
-    unless_equal_skip(static_cast<uint32_t>(number), 4);
+    refuse_call_if_masked(number, index, ~uint32_t{0}, value, error);
+  }
+  void refuse_call_if_masked(int number, unsigned index, uint32_t mask, uint32_t value, int error) {
+    unless_equal_skip(static_cast<uint32_t>(number), 5);
     load(argument(index));
+    add(BPF_ALU | BPF_AND | BPF_K, mask);
     unless_equal_skip(value, 1);
     refuse(error);
     load(kNumber);
+  }
+  void refuse_call_with_bits(int number, unsigned index, uint32_t bits, int error) {
+    unless_equal_skip(static_cast<uint32_t>(number), 4);
+    load(argument(index));
+    add(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1);
+    refuse(error);
+    load(kNumber);
+  }
+  // Sockets of this family, streams only.
+  void allow_streams(int number, uint32_t family, int error) {
+    constexpr uint32_t kType = 0xf;  // SOCK_CLOEXEC and SOCK_NONBLOCK are above
+    unless_equal_skip(static_cast<uint32_t>(number), 7);
+    load(argument(0));
+    unless_equal_skip(family, 4);
+    load(argument(1));
+    add(BPF_ALU | BPF_AND | BPF_K, kType);
+    unless_equal_skip(SOCK_STREAM, 1);
+    allow();
+    refuse(error);
   }
   std::vector<sock_filter> take() { return std::move(steps_); }
 
@@ -215,14 +221,20 @@ std::vector<sock_filter> make_filter(const Sandbox::Plan& plan) {
   filter.refuse_calls_from(kX32, EPERM);
   for (const int call : kForbidden) filter.refuse_call(call, EPERM);
   for (const int call : kRings) filter.refuse_call(call, ENOSYS);
-  filter.refuse_call_unless(SYS_socketpair, 0, AF_UNIX, EACCES);
+  for (const int call : kOnlyOneself) filter.refuse_call_unless(call, 0, 0, EPERM);
+  filter.refuse_call(SYS_clone3, ENOSYS);  // its flags lie in memory; libc takes clone then
+  filter.refuse_call_with_bits(SYS_clone, 0, kNewNamespaces, EPERM);
+  // A datagram socket of a pair can still be sent from to any name.
+  filter.allow_streams(SYS_socketpair, AF_UNIX, EACCES);
   if (plan.sockets == Sockets::local) {
-    filter.refuse_call_unless(SYS_socket, 0, AF_UNIX, EACCES);
+    filter.allow_streams(SYS_socket, AF_UNIX, EACCES);
   } else {
     filter.refuse_call(SYS_socket, EACCES);
   }
   filter.refuse_call_if(SYS_ioctl, 1, TIOCSTI, EPERM);    // types into the terminal,
   filter.refuse_call_if(SYS_ioctl, 1, TIOCLINUX, EPERM);  // as a virtual one's paste does
+  for (const uint32_t kind : kFileIoctls)
+    filter.refuse_call_if_masked(SYS_ioctl, 1, 0xff00, kind, EPERM);
   filter.allow();
   return filter.take();
 }

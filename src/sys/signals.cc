@@ -78,9 +78,17 @@ SignalFd::SignalFd(const sigset_t& signals) {
 }
 
 std::optional<int> SignalFd::next() const {
+  const auto received = next_received();
+  return received ? std::optional(received->signal) : std::nullopt;
+}
+
+std::optional<SignalFd::Received> SignalFd::next_received() const {
   signalfd_siginfo info{};
   for (;;) {
-    if (::read(fd_.get(), &info, sizeof info) > 0) return static_cast<int>(info.ssi_signo);
+    if (::read(fd_.get(), &info, sizeof info) > 0) {
+      return Received{.signal = static_cast<int>(info.ssi_signo),
+                      .sender = static_cast<pid_t>(info.ssi_pid)};
+    }
     if (errno != EINTR) return std::nullopt;
   }
 }

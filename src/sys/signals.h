@@ -2,6 +2,8 @@
 // here.
 #pragma once
 
+#include <sys/types.h>
+
 #include <csignal>
 #include <initializer_list>
 #include <optional>
@@ -44,6 +46,11 @@ class SignalFd {
   int fd() const { return fd_.get(); }
   // The next pending one, or nothing.
   std::optional<int> next() const;
+  struct Received {
+    int signal = 0;
+    pid_t sender = 0;  // 0: the kernel, for instance by Ctrl-C
+  };
+  std::optional<Received> next_received() const;
 
  private:
   UniqueFd fd_;

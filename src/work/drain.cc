@@ -8,9 +8,9 @@
 #include "base/text.h"
 #include "spool/injection.h"
 #include "spool/quarantine.h"
-#include "sys/exit_status.h"
 #include "sys/process.h"
 #include "work/same_content.h"
+#include "work/verify.h"
 
 namespace penstock::work {
 
@@ -24,39 +24,7 @@ constexpr int kMostChanges = 5;
 // How often one job is run again in one run because it stood still (--on-stall retry).
 constexpr int kMostStallRetries = 3;
 
-std::string skipped_files(size_t count, const Decoding& decoding) {
-  return cat(count, count == 1 ? " file" : " files", " could not be read",
-             decoding.trust ? " or trusted" : "");
-}
-
-// As far as we may look: it only decides what is advised.
-bool is_in_quarantine(const std::string& queue_dir, uint64_t number) {
-  try {
-    const auto jobs = spool::quarantined_jobs(spool::Queue(queue_dir));
-    return std::ranges::any_of(
-        jobs, [&](const auto& job) { return job.report && job.report->number == number; });
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-// What to do about a number that will never come.
-std::string advice_on(const spool::Gap& gap, const DrainSettings& settings) {
-  if (is_in_quarantine(settings.queue_dir, gap.waiting_for)) {
-    return cat("it is in the quarantine: `penstock quarantine-release -q ",
-               printable(shell_quote(settings.queue_dir)), " ", gap.waiting_for, "` puts it back");
-  }
-  return cat("if it will never come, add what `penstock prepare-nop --fill ", gap.waiting_for,
-             "` makes", settings.decoding.plan ? ", encoded as the others are" : "",
-             ", or go on without it: `penstock queue-set-next -q ",
-             printable(shell_quote(settings.queue_dir)), " ", gap.first.number, "`");
-}
-
 }  // namespace
-
-std::string title_of(const ScannedJob& job) {
-  return cat("job ", job.number, " (", printable(job.name), ")");
-}
 
 Drain::Drain(const DrainSettings& settings) : settings_(settings), queue_(settings.queue_dir) {}
 
@@ -68,17 +36,19 @@ DrainEnd Drain::run() {
   try {
     drain();
   } catch (...) {
-    scanner_.reset();
+    leave_scanner();
     keep_record();
     throw;
   }
-  scanner_.reset();
+  leave_scanner();
   if (interruption_->has_come()) {
     keep_record();
   } else {
     end_record();
   }
   end_.interrupted_by = interruption_->signal();
+  end_.cut_short = cut_short_.has_value();
+  if (sequence_) end_.next = next_;
   return end_;
 }
 
@@ -92,6 +62,8 @@ void Drain::drain() {
     stop_after_a_row();
     const auto turn = next_turn();
     if (!turn || must_wait(*turn->job)) break;
+    end_.more = must_make_room();
+    if (end_.more) return;
     run_and_commit(*turn);
   }
   tell_what_waits();
@@ -116,16 +88,34 @@ void Drain::lock_queue() {
     sequence_ = spool::SequenceFile::open(*lock_);
     next_ = read_number();
   }
-  interruption_.emplace(engine_.loop);
-  progress_.emplace(engine_.loop);
-  scanner_.emplace(engine_, settings_.options, *jobs_, settings_.decoding);
+  const bool in_lane = settings_.lane != nullptr;
+  interruption_.emplace(engine_.loop, settings_.drain_time,
+                        in_lane ? Interruption::Senders::also_parent : Interruption::Senders::any);
+  if (in_lane) {
+    progress_.emplace(engine_.loop, *settings_.lane);
+  } else {
+    progress_.emplace(engine_.loop);
+  }
+  scanner_.emplace(engine_, settings_.options, queue_, *jobs_, settings_.decoding, settings_.told);
+}
+
+// What still waits need not be decoded by the next run.
+void Drain::leave_scanner() {
+  if (scanner_) scanner_->save_index(set_);
+  scanner_.reset();
 }
 
 void Drain::scan() {
   const std::optional<uint64_t> wanted = sequence_ ? std::optional(next_) : std::nullopt;
-  auto cancelled = [this] { return interruption_->has_come(); };
+  auto cancelled = [this] { return interruption_->has_come_by_now(); };
   scanner_->scan(set_, wanted, cancelled);
   end_.skipped = scanner_->skipped();
+}
+
+// At least one job is run in each turn of a lane.
+bool Drain::must_make_room() const {
+  return settings_.slice && end_.done > 0 &&
+         std::chrono::steady_clock::now() - began_ >= *settings_.slice;
 }
 
 // Where a chain of jobs lacks one, all later ones would go the way of the first.
@@ -159,12 +149,15 @@ bool Drain::must_wait(const ScannedJob& job) {
   if (due <= now) return false;
   std::string_view how = last.end;
   if (how.starts_with("failed: ")) how.remove_prefix(std::string_view("failed: ").size());
-  Log::info(cat(title_of(job), " failed at ", clock_text(last.failed_at, now), " (attempt ",
-                last.attempt, how.empty() ? "" : cat(": ", printable(how)),
-                "); the next attempt is due at ", clock_text(due, now)));
+  const std::string line =
+      cat(title_of(job), " failed at ", clock_text(last.failed_at, now), " (attempt ", last.attempt,
+          how.empty() ? "" : cat(": ", printable(how)), "); the next attempt is due at ",
+          clock_text(due, now));
+  if (settings_.told == nullptr || settings_.told->is_news(line)) Log::info(line);
   record_.job = last;
   record_.job->is_next = sequence_.has_value();
   end_.delayed = true;
+  end_.due = due;
   return true;
 }
 
@@ -238,11 +231,7 @@ void Drain::run_and_commit(const spool::Turn& turn) {
                              {.queue = queue_,
                               .job = job,
                               .attempt = attempt,
-                              .started =
-                                  [&] {
-                                    if (const auto after = job_after(job))
-                                      scanner_->look_ahead(*after);
-                                  }},
+                              .started = [&] { scanner_->look_ahead(jobs_after(job)); }},
                              *opened);
   if (opened->upstream) scanner_->retire(std::move(opened->upstream));
   record_.job->end = end.how;
@@ -255,7 +244,7 @@ void Drain::run_and_commit(const spool::Turn& turn) {
       commit_done(turn);
       return;
     case JobEnd::Kind::failed:
-      if (runs_again(turn, end)) return;
+      if (runs_again(turn, end) || passes_over(turn, end)) return;
       commit_failed(turn, end);
       return;
     case JobEnd::Kind::interrupted:
@@ -276,7 +265,10 @@ void Drain::commit_done(const spool::Turn& turn) {
                                           " succeeded, but that could not be stored, and it will ",
                                           "run again: ", error.message()));
   }
-  if (!settings_.never_delete) remove_all(turn);
+  if (!settings_.never_delete) {
+    remove_all(turn);
+    remove_twins(turn);
+  }
   set_.remove(turn.job->name);
 }
 
@@ -295,6 +287,37 @@ bool Drain::runs_again(const spool::Turn& turn, const JobEnd& end) {
   return true;
 }
 
+// A payload that is not the sealed one says nothing about the job, if another file carries that
+// one, too, or if only what is signed counts: then this file is as good as none.
+bool Drain::passes_over(const spool::Turn& turn, const JobEnd& end) {
+  const bool only_signed = settings_.decoding.trust && settings_.decoding.trust->is_required();
+  if (turn.twins.empty() && !only_signed) return false;
+  if (end.may_have_been_applied || end.stuck || !turn.job->sealed_bytes) return false;
+  if (!end.bad_seal && is_whole(*turn.job)) return false;
+  scanner_->pass_over(*turn.job, cat("it failed, and is not what was sealed: ", end.sentence));
+  set_.remove(turn.job->name);
+  for (const ScannedJob& copy : turn.copies) {
+    scanner_->pass_over(copy, cat("is a copy of ", printable(turn.job->name)));
+    set_.remove(copy.name);
+  }
+  end_.skipped = scanner_->skipped();
+  --end_.done;
+  return true;
+}
+
+// Where the command failed before its input was at an end, nobody has looked at the rest.
+bool Drain::is_whole(const ScannedJob& job) {
+  try {
+    const Verified verified =
+        verify_file(queue_.job_path(job.name), settings_.decoding, settings_.options,
+                    [this] { return interruption_->has_come_by_now(); });
+    return verified.state == SealState::whole && !verified.objection;
+  } catch (const Error& error) {
+    Log::debug(cat(title_of(job), " cannot be verified: ", error.message()));
+    return true;  // what we lack is no objection to it
+  }
+}
+
 void Drain::commit_failed(const spool::Turn& turn, const JobEnd& end) {
   const ScannedJob& job = *turn.job;
   std::string line = cat(title_of(job), " failed: ", end.sentence);
@@ -305,7 +328,8 @@ void Drain::commit_failed(const spool::Turn& turn, const JobEnd& end) {
 
   OnError policy = settings_.on_error;
   const uint32_t attempt = record_.job->attempt;
-  if (policy == OnError::quarantine && attempt < settings_.max_attempts) policy = OnError::retry;
+  const bool is_tried_again = policy == OnError::quarantine && attempt < settings_.max_attempts;
+  if (is_tried_again) policy = OnError::retry;
   switch (policy) {
     case OnError::retry: {
       std::string next;
@@ -314,9 +338,13 @@ void Drain::commit_failed(const spool::Turn& turn, const JobEnd& end) {
         next = cat("; the next one is due at ",
                    clock_text(next_attempt_due(*settings_.retry_delay, attempt, failed), failed));
       }
-      throw RunFailure(end.bad_data ? FailureKind::bad_data : FailureKind::job_failed,
-                       cat(line, "; it stays and blocks the queue until it succeeds (attempt ",
-                           attempt, next, ")"));
+      throw RunFailure(
+          end.bad_data ? FailureKind::bad_data : FailureKind::job_failed,
+          cat(line,
+              is_tried_again ? "; it blocks the queue until it succeeds or has failed "
+                             : "; it stays and blocks the queue until it succeeds (attempt ",
+              is_tried_again ? cat(settings_.max_attempts, " times (attempt ") : "", attempt, next,
+              ")"));
     }
     case OnError::remove:
       if (end.not_read) {
@@ -408,41 +436,33 @@ void Drain::remove_all(const spool::Turn& turn) {
   }
 }
 
-std::optional<ScannedJob> Drain::job_after(const ScannedJob& job) const {
-  if (settings_.max_jobs && end_.done >= *settings_.max_jobs) return std::nullopt;
-  if (!sequence_) return by_time_.empty() ? std::nullopt : std::optional(by_time_.back());
-  // Of several files with that number one may be the wrong one: then nothing is done ahead of the
-  // turn.
-  const spool::Turn turn =
-      set_.at(job.number + 1, [](const ScannedJob&, const ScannedJob&) { return false; });
-  return turn.is_conflict() ? std::nullopt : turn.job;
+// Of a job that has succeeded; where it failed, one of them may be the one that is whole.
+void Drain::remove_twins(const spool::Turn& turn) {
+  for (const ScannedJob& twin : turn.twins) {
+    Log::debug(cat("removing ", printable(twin.name), ", which carries ", title_of(*turn.job),
+                   " as well"));
+    remove(twin);
+  }
 }
 
-void Drain::tell_what_waits() {
-  if (const auto signal = interruption_->signal()) {
-    tell_interruption(*signal);
-    return;
+std::vector<ScannedJob> Drain::jobs_after(const ScannedJob& job) const {
+  uint64_t most = settings_.look_ahead;
+  if (settings_.max_jobs) most = std::min(most, *settings_.max_jobs - end_.done);
+  std::vector<ScannedJob> jobs;
+  if (!sequence_) {
+    for (auto next = by_time_.rbegin(); next != by_time_.rend() && jobs.size() < most; ++next)
+      jobs.push_back(*next);
+    return jobs;
   }
-  const bool stopped = settings_.max_jobs && end_.done >= *settings_.max_jobs;
-  const auto gap = sequence_ && !stopped ? set_.gap(next_) : std::nullopt;
-  end_.gap = gap.has_value();
-  if (!gap) {
-    if (end_.skipped > 0)
-      Log::info(cat(skipped_files(end_.skipped, settings_.decoding),
-                    end_.skipped == 1 ? " and was" : " and were", " left alone"));
-    return;
+  while (jobs.size() < most) {
+    // Of several files with that number one may be the wrong one: then nothing is done ahead of the
+    // turn.
+    const spool::Turn turn = set_.at(job.number + jobs.size() + 1,
+                                     [](const ScannedJob&, const ScannedJob&) { return false; });
+    if (!turn.job || turn.is_conflict()) break;
+    jobs.push_back(*turn.job);
   }
-  std::string line = cat(gap->sentence(), "; ", advice_on(*gap, settings_));
-  if (end_.skipped > 0)
-    line += cat("; ", skipped_files(end_.skipped, settings_.decoding), ", and job ", next_,
-                " may be among them");
-  Log::info(line);
-}
-
-void Drain::tell_interruption(int signal) const {
-  Log::error(
-      cat("ended by ", sys::signal_name(signal), "; ",
-          cut_short_ ? cat(*cut_short_, " was running and will run again") : "no job was running"));
+  return jobs;
 }
 
 }  // namespace penstock::work

@@ -14,9 +14,11 @@
 #include "spool/run_record.h"
 #include "spool/sequence_file.h"
 #include "work/job_run.h"
+#include "work/lane_counts.h"
 #include "work/retry_delay.h"
 #include "work/run_failure.h"
 #include "work/scanner.h"
+#include "work/told.h"
 
 namespace penstock::work {
 
@@ -37,15 +39,25 @@ struct DrainSettings {
   bool rescan = true;
   bool remove_old = false;
   std::chrono::seconds lock_wait{0};
+  uint64_t look_ahead = 1;             // jobs whose decoders are begun while another one runs
+  std::chrono::seconds drain_time{0};  // after a signal, before the running job is ended
+  // In a lane: where it counts, and after how long it makes room for others, between two jobs.
+  LaneCounts* lane = nullptr;
+  std::optional<std::chrono::milliseconds> slice;
+  Told* told = nullptr;  // what the runs before this one have said; null: there are none
 };
 
 // How a run ended that did not fail.
 struct DrainEnd {
-  uint64_t done = 0;     // jobs attempted
-  bool gap = false;      // later jobs wait for a number that is missing
-  bool delayed = false;  // the next one has failed, and its next attempt is not due yet
-  size_t skipped = 0;    // files without a readable header
+  uint64_t done = 0;             // jobs attempted
+  bool more = false;             // the slice is over, and another job is ready
+  bool gap = false;              // later jobs wait for a number that is missing
+  bool delayed = false;          // the next one has failed, and its next attempt is not due yet
+  std::optional<Timestamp> due;  // delayed: when it is
+  size_t skipped = 0;            // files without a readable header
   std::optional<int> interrupted_by;
+  bool cut_short = false;        // interrupted: a job was running
+  std::optional<uint64_t> next;  // Sequence order: whose turn it would have been
 };
 
 // "job 7 (fspl-x.fspl)"
@@ -59,6 +71,10 @@ class Drain {
   // Runs what is there, in order. Throws RunFailure (or Error) where the run must end with a
   // failure; jobs that were done until then are committed.
   DrainEnd run();
+  // The one that has come, also if run() has thrown.
+  std::optional<int> signal() const {
+    return interruption_ ? interruption_->signal() : std::nullopt;
+  }
 
  private:
   // The story, in order.
@@ -67,14 +83,18 @@ class Drain {
   void confirm_repair();
   void drain();
   void scan();
+  void leave_scanner();
   void recover();
   void stop_after_a_row() const;
+  bool must_make_room() const;
   std::optional<spool::Turn> next_turn();
   bool must_wait(const spool::ScannedJob& job);
   void run_and_commit(const spool::Turn& turn);
   void commit_done(const spool::Turn& turn);
   void commit_failed(const spool::Turn& turn, const JobEnd& end);
   bool runs_again(const spool::Turn& turn, const JobEnd& end);
+  bool passes_over(const spool::Turn& turn, const JobEnd& end);
+  bool is_whole(const spool::ScannedJob& job);
   void tell_what_waits();
   void tell_interruption(int signal) const;
 
@@ -93,7 +113,9 @@ class Drain {
                     spool::Durable record = spool::Durable::no);
   void remove(const spool::ScannedJob& job);
   void remove_all(const spool::Turn& turn);
-  std::optional<spool::ScannedJob> job_after(const spool::ScannedJob& job) const;
+  void remove_twins(const spool::Turn& turn);
+  // Those whose turn comes next, as far as that is certain; --look-ahead of them at most.
+  std::vector<spool::ScannedJob> jobs_after(const spool::ScannedJob& job) const;
   JobContext context() {
     return {engine_, settings_.options, settings_.job, *interruption_, *progress_};
   }
@@ -116,6 +138,7 @@ class Drain {
   bool timestamps_listed_ = false;
   bool removed_any_ = false;
   bool command_checked_ = false;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   int stalled_in_a_row_ = 0;
   int changed_in_a_row_ = 0;
   std::optional<std::string> cut_short_;  // the job that was in flight when a signal came

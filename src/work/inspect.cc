@@ -28,8 +28,9 @@ struct Inspection {
   Inspection(const InspectSettings& settings, std::optional<uint64_t> wanted)
       : queue(settings.queue_dir),
         jobs(queue.jobs()),
-        scanner(engine, settings.options, jobs, settings.decoding) {
+        scanner(engine, settings.options, queue, jobs, settings.decoding) {
     scanner.scan(set, wanted, [] { return false; });
+    scanner.close_index(set);
   }
 
   spool::Turn turn_of(uint64_t number) const {
@@ -120,8 +121,9 @@ std::vector<QueueEntry> list_queue(const InspectSettings& settings, Marks marks)
   }
   std::vector<QueueEntry> entries;
   spool::Turn turn;  // of the number that the last entry carries
-  for (spool::ScannedJob& job : inspection.set.in_sequence()) {
-    QueueEntry entry{.mark = Mark::waiting};
+  entries.reserve(inspection.set.size());
+  inspection.set.for_each([&](const spool::ScannedJob& job) {
+    QueueEntry entry{.job = job, .mark = Mark::waiting};
     if (marks == Marks::no) {
       // Nobody asks.
     } else if (next && job.number < *next) {
@@ -136,9 +138,8 @@ std::vector<QueueEntry> list_queue(const InspectSettings& settings, Marks marks)
         entry.mark = Mark::next;
       }
     }
-    entry.job = std::move(job);
     entries.push_back(std::move(entry));
-  }
+  });
   return entries;
 }
 

@@ -1,6 +1,13 @@
 #include "work/interruption.h"
 
+#include <unistd.h>
+
 #include <csignal>
+#include <utility>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "sys/exit_status.h"
 
 namespace penstock::work {
 
@@ -20,16 +27,41 @@ sys::SignalFd caught_signals() {
 
 }  // namespace
 
-Interruption::Interruption(sys::EventLoop& loop)
-    : signals_(caught_signals()),
+Interruption::Interruption(sys::EventLoop& loop, std::chrono::seconds patience, Senders senders)
+    : patience_(patience),
+      senders_(senders),
+      patience_timer_(loop, [this] { tell_now(); }),
+      signals_(caught_signals()),
       watch_(loop, signals_.fd(), EPOLLIN, [this](uint32_t) { take_signals(); }) {}
 
 void Interruption::take_signals() {
-  while (const auto next = signals_.next()) {
-    if (signal_) continue;
-    signal_ = next;
-    if (listener_) listener_(*signal_);
+  while (const auto next = signals_.next_received()) {
+    const bool is_passed_on = next->sender == ::getppid();
+    if (!signal_) {
+      signal_ = next->signal;
+      first_was_passed_on_ = is_passed_on;
+      tell_soon();
+    } else if (senders_ == Senders::any || is_passed_on == first_was_passed_on_) {
+      tell_now();
+    }
+    if (each_) each_(next->signal);
   }
+}
+
+void Interruption::tell_soon() {
+  if (!listener_) return;
+  if (patience_.count() == 0) {
+    tell_now();
+    return;
+  }
+  Log::info(cat(sys::signal_name(*signal_), ": the running job may take another ",
+                patience_.count(), " s; a second signal ends it at once"));
+  patience_timer_.set(patience_);
+}
+
+void Interruption::tell_now() {
+  patience_timer_.clear();
+  if (listener_ && !std::exchange(is_told_, true)) listener_(*signal_);
 }
 
 bool Interruption::has_come_by_now() {
@@ -39,7 +71,9 @@ bool Interruption::has_come_by_now() {
 
 void Interruption::tell(std::function<void(int)> listener) {
   listener_ = std::move(listener);
-  if (listener_ && signal_) listener_(*signal_);
+  is_told_ = false;
+  patience_timer_.clear();
+  if (signal_) tell_soon();
 }
 
 void Interruption::die_if_asked_to() const {

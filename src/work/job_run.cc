@@ -42,6 +42,24 @@ sys::UniqueFd open_output(const std::string& path, uint32_t attempt) {
   return fd;
 }
 
+bool died_by(const std::optional<sys::ExitStatus>& status, int signal) {
+  if (!status || status->success()) return false;
+  constexpr int kShells = 128;
+  return status->was_killed() ? status->signal() == signal : status->code() == kShells + signal;
+}
+
+// Ctrl-C reaches the job's processes as well as us: their death by it is no failure of the job. One
+// that was given time, and has not died by the signal, has failed by itself.
+bool is_cut_short(const Outcome& outcome, Interruption& interruption) {
+  if (outcome.kind == Outcome::Kind::success || !interruption.has_come_by_now()) return false;
+  if (!interruption.is_patient()) return true;
+  const int signal = *interruption.signal();
+  return died_by(outcome.command, signal) ||
+         std::ranges::any_of(outcome.stages, [signal](const pipeline::Stages::Stage& stage) {
+           return died_by(stage.status, signal);
+         });
+}
+
 // Waits for the run, telling it of a signal and people of its progress.
 Outcome wait_for(const JobContext& context, pipeline::Run& run, const std::string& name) {
   // Both leave this run alone again, also if an exception ends the wait.
@@ -63,10 +81,7 @@ Outcome wait_for(const JobContext& context, pipeline::Run& run, const std::strin
     context.engine.loop.run_until([&run] { return run.is_done(); });
   }
   Outcome outcome = run.outcome();
-  // Ctrl-C reaches the job's processes as well as us: their death by it is no failure of the job.
-  if (outcome.kind != Outcome::Kind::success && context.interruption.has_come_by_now()) {
-    outcome.kind = Outcome::Kind::interrupted;
-  }
+  if (is_cut_short(outcome, context.interruption)) outcome.kind = Outcome::Kind::interrupted;
   return outcome;
 }
 
@@ -157,6 +172,8 @@ JobEnd end_of(const Outcome& outcome, const std::string& title) {
       end.kind = JobEnd::Kind::failed;
       break;
     case Outcome::Kind::seal_broken:
+      end.bad_seal = true;
+      [[fallthrough]];
     case Outcome::Kind::too_large:
       end.kind = JobEnd::Kind::failed;
       end.bad_data = true;

@@ -37,6 +37,7 @@ struct JobEnd {
   std::string how;       // the same in a word or two, for the next attempt's PENSTOCK_PREVIOUS
   bool may_have_been_applied = false;
   bool bad_data = false;   // failed: the job file is at fault
+  bool bad_seal = false;   // failed: its payload is not the one that was sealed
   bool not_read = false;   // failed: its payload could not be read to the end; the next time it may
   bool try_again = false;  // failed: it stood still, and --on-stall says retry
   std::optional<std::string>

@@ -19,12 +19,21 @@ void write_raw(const std::string& text) {
 
 }  // namespace
 
-Progress::Progress(sys::EventLoop& loop)
+Progress::Progress(sys::EventLoop& loop, std::string what)
     : on_(::isatty(STDERR_FILENO) == 1),
+      what_(std::move(what)),
       last_show_(std::chrono::steady_clock::now()),
       timer_(loop, [this] { show(); }) {
   if (!on_) return;
   Log::set_before_line(&Progress::wipe);
+  timer_.set(1s);
+}
+
+Progress::Progress(sys::EventLoop& loop, LaneCounts& counts)
+    : counts_(&counts), timer_(loop, [this] {
+        timer_.set(1s);
+        counts_->bytes = bytes();
+      }) {
   timer_.set(1s);
 }
 
@@ -37,6 +46,9 @@ Progress::~Progress() {
 void Progress::set_jobs(uint64_t done, uint64_t total) {
   done_ = done;
   total_ = total;
+  if (counts_ == nullptr) return;
+  counts_->done = done;
+  counts_->total = total;
 }
 
 void Progress::job_started(std::string name, std::function<uint64_t()> bytes) {
@@ -48,6 +60,7 @@ void Progress::job_ended() {
   if (bytes_) bytes_of_ended_ += bytes_();
   bytes_ = nullptr;
   job_.clear();
+  if (counts_ != nullptr) counts_->bytes = bytes_of_ended_;
   wipe();
 }
 
@@ -63,13 +76,13 @@ void Progress::show() {
   if (::tcgetpgrp(STDERR_FILENO) != ::getpgrp()) return;
   const auto now = std::chrono::steady_clock::now();
   const std::chrono::duration<double> passed = now - last_show_;
-  const uint64_t bytes = bytes_of_ended_ + (bytes_ ? bytes_() : 0);
+  const uint64_t bytes = this->bytes();
   const auto rate = static_cast<uint64_t>(static_cast<double>(bytes - last_bytes_) /
                                           std::max(passed.count(), 0.001));
   last_show_ = now;
   last_bytes_ = bytes;
-  std::string line = cat("\r\x1b[2K", done_, " of ", total_, " jobs, ", human_bytes(bytes), ", ",
-                         human_bytes(rate), "/s");
+  std::string line = cat("\r\x1b[2K", done_, " of ", total_, " ", what_, ", ", human_bytes(bytes),
+                         ", ", human_bytes(rate), "/s");
   if (!job_.empty()) line += cat(", running ", job_);
   write_raw(line);
   line_is_there = true;

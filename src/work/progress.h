@@ -9,12 +9,16 @@
 #include <string>
 
 #include "sys/event_loop.h"
+#include "work/lane_counts.h"
 
 namespace penstock::work {
 
 class Progress {
  public:
-  explicit Progress(sys::EventLoop& loop);
+  // `what` is done, in the plural.
+  explicit Progress(sys::EventLoop& loop, std::string what = "jobs");
+  // Shows nothing itself, but tells `counts` (borrowed), once a second.
+  Progress(sys::EventLoop& loop, LaneCounts& counts);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -28,7 +32,11 @@ class Progress {
   void show();
   static void wipe();
 
+  uint64_t bytes() const { return bytes_of_ended_ + (bytes_ ? bytes_() : 0); }
+
   bool on_ = false;
+  std::string what_;
+  LaneCounts* counts_ = nullptr;
   uint64_t done_ = 0;
   uint64_t total_ = 0;
   uint64_t bytes_of_ended_ = 0;

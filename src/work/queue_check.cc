@@ -61,7 +61,7 @@ class Check {
 
   std::vector<QueueWarning> run() {
     const sys::Directory jobs = queue_.jobs_directory();
-    check_parent();
+    check_above();
     check_directory(folder_.path(), status_in(folder_, "."));
     for (const char* name : {"nextseq", "nextseq.lock"}) {
       if (const auto status = folder_.status(name, sys::Links::keep)) {
@@ -98,7 +98,7 @@ class Check {
     return true;
   }
 
-  void check_parent();
+  void check_above();
   void check_directory(const std::string& path, const struct stat& status);
   void check_file(const std::string& path, const struct stat& status);
   void check_jobs(const sys::Directory& jobs);
@@ -109,18 +109,19 @@ class Check {
   std::vector<QueueWarning> warnings_;
 };
 
-// Whoever may rename the queue away can put another one in its place.
-void Check::check_parent() {
-  const std::string real = real_path(folder_.path());
-  if (real == "/") return;
-  const size_t slash = real.rfind('/');
-  const std::string parent = slash == 0 ? "/" : real.substr(0, slash);
-  const struct stat status = status_in(sys::Directory(parent), ".");
-  check_owner(parent, status);
-  const char* who = who_may_write(status.st_mode);
-  if (who == nullptr || (status.st_mode & S_ISVTX) != 0) return;
-  warn(Kind::writable, parent,
-       cat("is writable for ", who, " and not sticky: the queue in it can be replaced"));
+// Whoever may rename the queue, or what it lies in, away can put another one in its place.
+void Check::check_above() {
+  std::string path = real_path(folder_.path());
+  while (path != "/") {
+    path.resize(std::max(path.rfind('/'), size_t{1}));
+    const auto status = sys::status_of_path(path);
+    if (!status) throw Error::from_errno(cat("look at ", printable(path)), ENOENT);
+    check_owner(path, *status);
+    const char* who = who_may_write(status->st_mode);
+    if (who == nullptr || (status->st_mode & S_ISVTX) != 0) continue;
+    warn(Kind::writable, path,
+         cat("is writable for ", who, " and not sticky: the queue in it can be replaced"));
+  }
 }
 
 void Check::check_directory(const std::string& path, const struct stat& status) {

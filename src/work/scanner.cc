@@ -3,12 +3,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <thread>
 #include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "sys/ed25519.h"
 #include "sys/files.h"
 #include "work/run_failure.h"
 
@@ -21,8 +23,40 @@ namespace {
 // Decoders that were let go and have not ended yet.
 constexpr size_t kMostRetiring = 16;
 
-size_t readings_at_once() {
+// A long scan that is killed begins again where it was stored last.
+constexpr auto kSaveEvery = 5s;
+// A file that could not be decoded is tried again after this time: a key may have come since.
+constexpr int64_t kFailureHoldsSeconds = 600;
+// Clocks of file systems go by ticks of 10 ms at most. A change within the tick in which a file was
+// read would not show.
+constexpr int64_t kTickNanoseconds = 100'000'000;
+
+size_t readings_at_once(const Decoding& decoding) {
+  if (decoding.readings_at_once != 0) return decoding.readings_at_once;
   return std::clamp(std::thread::hardware_concurrency(), 2U, 8U);
+}
+
+// Nothing without libsodium, which is told when the payload is to be checked.
+std::optional<uint64_t> sealed_as(const packet::HeaderReader& header) {
+  if (!header.metadata().seal) return std::nullopt;
+  try {
+    const auto digest = sys::blake2b_256(sys::as_bytes(header.sealed_header()));
+    uint64_t first = 0;
+    std::memcpy(&first, digest.data(), sizeof first);
+    return first;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// The file's ctime, unless that is of right now.
+std::optional<Timestamp> stood_since(const Timestamp& changed) {
+  const Timestamp now = Timestamp::now();
+  const int64_t age = (now.seconds - changed.seconds) * 1'000'000'000 + now.nanoseconds -
+                      int64_t{changed.nanoseconds};
+  return now.seconds - changed.seconds > 1'000'000 || age > kTickNanoseconds
+             ? std::optional(changed)
+             : std::nullopt;
 }
 
 std::optional<uint64_t> sealed_bytes(const packet::Metadata& metadata) {
@@ -32,15 +66,20 @@ std::optional<uint64_t> sealed_bytes(const packet::Metadata& metadata) {
 }  // namespace
 
 Scanner::Scanner(pipeline::Engine& engine, const pipeline::Options& options,
-                 const spool::JobDirectory& jobs, const Decoding& decoding)
-    : engine_(engine), options_(options), jobs_(jobs), decoding_(decoding) {}
+                 const spool::Queue& queue, const spool::JobDirectory& jobs,
+                 const Decoding& decoding, Told* told)
+    : engine_(engine), options_(options), jobs_(jobs), decoding_(decoding), told_(told) {
+  if (decoding.plan && decoding.index != Decoding::Index::none)
+    index_.emplace(queue, decoding.description);
+  if (decoding.plan && decoding.is_builtin) peek_ = HeaderPeek::of(*decoding.plan);
+}
 
 Scanner::~Scanner() {
   try {
     if (parked_) retire(std::move(parked_->upstream));
-    if (ahead_) {
-      ahead_->header.reset();
-      retire(std::move(ahead_->upstream));
+    for (const auto& reading : ahead_) {
+      reading->header.reset();
+      retire(std::move(reading->upstream));
     }
     for (const auto& reading : readings_) {
       reading->header.reset();
@@ -59,34 +98,107 @@ Scanner::~Scanner() {
 void Scanner::scan(spool::JobSet& set, std::optional<uint64_t> wanted,
                    const std::function<bool()>& cancelled) {
   skipped_for_.clear();
-  for (const std::string& name : jobs_.names()) {
+  if (index_ && !std::exchange(index_is_loaded_, true)) index_->load();
+  last_save_ = std::chrono::steady_clock::now();
+  saw_every_file_ = false;
+  const std::vector<std::string> names = jobs_.names();
+  set.expect(names.size());
+  is_first_scan_ = set.size() == 0 && unreadable_.empty();
+  for (const std::string& name : names) {
     if (cancelled()) break;
+    if (index_ && is_known(name, set)) continue;
     auto opened = jobs_.open(name);
     if (const auto* none = std::get_if<spool::NoJobFile>(&opened)) {
       if (none->why != spool::NoJobFile::Why::vanished) skip(name, {}, none->reason);
       continue;
     }
     auto& file = std::get<spool::JobFile>(opened);
-    if (set.knows(name, file.id)) continue;
-    const auto bad = unreadable_.find(name);
-    if (bad != unreadable_.end() && bad->second == file.id) continue;
+    if (is_known_here(name, file.id, set)) continue;
 
     if (!decoding_.plan) {
-      read_plain(name, std::move(file), set);
+      read_plain(name, file, set);
+      continue;
+    }
+    if (peek_ && read_in_process(name, file, set)) {
+      save_now_and_then(set);
       continue;
     }
     readings_.push_back(start_reading(name, std::move(file)));
     engine_.loop.run_until([&] {
       collect_finished(set, wanted);
       return cancelled() ||
-             (readings_.size() < readings_at_once() && retiring_.size() < kMostRetiring);
+             (readings_.size() < readings_at_once(decoding_) && retiring_.size() < kMostRetiring);
     });
+    save_now_and_then(set);
   }
   engine_.loop.run_until([&] {
     collect_finished(set, wanted);
     return readings_.empty() || cancelled();
   });
+  saw_every_file_ = !cancelled();
   summarize_skipped();
+}
+
+bool Scanner::is_known_here(const std::string& name, const spool::FileIdentity& id,
+                            const spool::JobSet& set) const {
+  if (is_first_scan_) return false;
+  if (set.knows(name, id)) return true;
+  const auto bad = unreadable_.find(name);
+  return bad != unreadable_.end() && bad->second == id;
+}
+
+// One look at the name, where opening, reading and decoding would take so much longer.
+bool Scanner::is_known(const std::string& name, spool::JobSet& set) {
+  const auto seen = jobs_.look_at(name);
+  if (!seen) return false;
+  if (is_known_here(name, seen->id, set)) return true;
+  const spool::IndexRow* row = index_->find(name, seen->id, seen->changed);
+  if (row == nullptr) return false;
+  if (const auto* header = std::get_if<spool::IndexedHeader>(&row->entry)) {
+    set.add({.name = name,
+             .number = header->number,
+             .created = header->created,
+             .id = seen->id,
+             .sealed_bytes = header->sealed_bytes,
+             .sealed_as = header->sealed_as,
+             .stood_since = seen->changed});
+    return true;
+  }
+  const auto& failure = std::get<spool::IndexedFailure>(row->entry);
+  const Timestamp now = Timestamp::now();
+  const int64_t age = now.seconds - failure.found.seconds;
+  if (decoding_.index != Decoding::Index::failures || age < 0 || age >= kFailureHoldsSeconds)
+    return false;
+  // The time is no part of the reason, by which files are counted.
+  skip(name, seen->id, failure.reason);
+  ++failures_from_index_;
+  return true;
+}
+
+void Scanner::save_now_and_then(const spool::JobSet& set) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!index_ || now - last_save_ < kSaveEvery) return;
+  save_index(set);
+  last_save_ = now;
+}
+
+void Scanner::save_index(const spool::JobSet& set) {
+  if (!index_ || !index_is_loaded_) return;
+  set.for_each([this](const spool::ScannedJob& job) {
+    if (!job.stood_since || index_->find(job.name, job.id, *job.stood_since) != nullptr) return;
+    index_->add(job.name, job.id, *job.stood_since,
+                spool::IndexedHeader{.number = job.number,
+                                     .created = job.created,
+                                     .sealed_bytes = job.sealed_bytes,
+                                     .sealed_as = job.sealed_as});
+  });
+  index_->save(saw_every_file_ ? spool::HeaderIndex::Scan::whole
+                               : spool::HeaderIndex::Scan::cut_short);
+}
+
+void Scanner::close_index(const spool::JobSet& set) {
+  save_index(set);
+  index_.reset();
 }
 
 void Scanner::collect_finished(spool::JobSet& set, std::optional<uint64_t> wanted) {
@@ -102,24 +214,48 @@ void Scanner::collect_finished(spool::JobSet& set, std::optional<uint64_t> wante
   bury_the_dead();
 }
 
-void Scanner::read_plain(const std::string& name, spool::JobFile file, spool::JobSet& set) {
+void Scanner::read_plain(const std::string& name, const spool::JobFile& file, spool::JobSet& set) {
   try {
-    const packet::HeaderReader header = pipeline::read_file_header(file.fd.get(), name);
-    if (const auto objection = objection_to(header)) {
-      skip(name, file.id, *objection);
-      return;
-    }
-    set.add({.name = name,
-             .number = header.metadata().sequence,
-             .created = header.metadata().created,
-             .id = file.id,
-             .sealed_bytes = sealed_bytes(header.metadata())});
+    take_header({.name = name, .id = file.id}, pipeline::read_file_header(file.fd.get(), name),
+                set);
   } catch (const packet::BadHeader& error) {
     const bool encoded = error.cause() == packet::BadHeader::Cause::encoded;
     skip(name, file.id, error.message() + (encoded ? ": was --decoder (-d) forgotten?" : ""));
   } catch (const Error& error) {
     skip(name, file.id, error.message());
   }
+}
+
+bool Scanner::read_in_process(const std::string& name, const spool::JobFile& file,
+                              spool::JobSet& set) {
+  const auto header = peek_->read(file.fd.get());
+  if (!header) return false;
+  take_header({.name = name, .id = file.id, .stood_since = stood_since(file.changed)}, *header,
+              set);
+  return true;
+}
+
+std::optional<spool::ScannedJob> Scanner::take_header(const Source& source,
+                                                      const packet::HeaderReader& header,
+                                                      spool::JobSet& set) {
+  if (const auto objection = objection_to(header)) {
+    remember_failure(source, *objection);
+    skip(source.name, source.id, *objection);
+    return std::nullopt;
+  }
+  spool::ScannedJob job{.name = source.name,
+                        .number = header.metadata().sequence,
+                        .created = header.metadata().created,
+                        .id = source.id,
+                        .sealed_bytes = sealed_bytes(header.metadata()),
+                        .sealed_as = sealed_as(header),
+                        .stood_since = source.stood_since};
+  set.add(job);
+  return job;
+}
+
+bool Scanner::only_signed_count() const {
+  return decoding_.trust && decoding_.trust->is_required();
 }
 
 std::optional<std::string> Scanner::objection_to(const packet::HeaderReader& header) const {
@@ -141,6 +277,7 @@ std::unique_ptr<Scanner::Reading> Scanner::start_reading(const std::string& name
   auto reading = std::make_unique<Reading>();
   reading->name = name;
   reading->id = file.id;
+  reading->stood_since = stood_since(file.changed);
   sys::set_blocking(file.fd.get());  // a stage would see the flag
   reading->upstream = decode(std::move(file.fd));
   Reading* raw = reading.get();
@@ -154,19 +291,9 @@ void Scanner::finish_reading(Reading& reading, spool::JobSet& set, std::optional
   const std::unique_ptr<pipeline::HeaderRead> header = std::move(reading.header);
   switch (header->result()) {
     case Result::ok: {
-      if (const auto objection = objection_to(header->header())) {
-        skip(reading.name, reading.id, *objection);
-        retire(std::move(reading.upstream));
-        return;
-      }
-      spool::ScannedJob job{.name = reading.name,
-                            .number = header->metadata().sequence,
-                            .created = header->metadata().created,
-                            .id = reading.id,
-                            .sealed_bytes = sealed_bytes(header->metadata())};
-      set.add(job);
-      if (!parked_ && wanted && job.number == *wanted) {
-        parked_ = std::make_unique<Parked>(Parked{.job = std::move(job),
+      auto job = take_header(reading, header->header(), set);
+      if (job && !parked_ && wanted && job->number == *wanted) {
+        parked_ = std::make_unique<Parked>(Parked{.job = std::move(*job),
                                                   .metadata = header->metadata(),
                                                   .upstream = std::move(reading.upstream)});
       } else {
@@ -178,6 +305,7 @@ void Scanner::finish_reading(Reading& reading, spool::JobSet& set, std::optional
       if (reading.id.size == 0) {
         skip(reading.name, reading.id, "is empty");
       } else {
+        if (!header->decoder_is_at_fault()) remember_failure(reading, header->reason());
         skip(reading.name, reading.id, header->reason(),
              header->decoder_is_at_fault() ? 1 : kToldForOneReason);
       }
@@ -187,11 +315,17 @@ void Scanner::finish_reading(Reading& reading, spool::JobSet& set, std::optional
       retire(std::move(reading.upstream));
       throw RunFailure(FailureKind::unavailable,
                        cat("the decoder cannot be run: ", header->reason()));
-    case Result::timed_out:
+    case Result::timed_out: {
       retire(std::move(reading.upstream));
-      // Never a skip: that would look like a gap.
-      throw Error(cat(printable(reading.name), ": the decoder gave ", header->reason(),
-                      " (see --header-timeout)"));
+      const std::string reason =
+          cat("the decoder gave ", header->reason(), " (see --header-timeout)");
+      // Anybody can make a file whose header never comes; who must be signed is missed as much by a
+      // gap. Anywhere else it is never a skip, which would look like one.
+      if (!only_signed_count()) throw Error(cat(printable(reading.name), ": ", reason));
+      remember_failure(reading, reason);
+      skip(reading.name, reading.id, reason);
+      return;
+    }
     case Result::pending:
       retire(std::move(reading.upstream));
       return;
@@ -205,7 +339,11 @@ void Scanner::skip(const std::string& name, const spool::FileIdentity& id,
   unreadable_[name] = id;
   ++skipped_total_;
   const std::string line = cat(printable(name), " is skipped: ", reason);
-  SkippedFor& files = skipped_for_[reason];
+  if (told_ != nullptr && !told_->is_news(line)) return;
+  // Each stranger's key is another one: told apart they would be told without end.
+  SkippedFor& files =
+      skipped_for_[reason.starts_with("is signed with key ") ? "is signed with an unknown key"
+                                                             : reason];
   if (files.told < told_at_most || Log::level() >= LogLevel::debug) {
     Log::warn(line);
     ++files.told;
@@ -214,7 +352,22 @@ void Scanner::skip(const std::string& name, const spool::FileIdentity& id,
   }
 }
 
+void Scanner::remember_failure(const Source& source, const std::string& reason) {
+  if (!index_ || !source.stood_since) return;
+  index_->add(source.name, source.id, *source.stood_since,
+              spool::IndexedFailure{.found = Timestamp::now(), .reason = reason});
+}
+
+void Scanner::pass_over(const spool::ScannedJob& job, const std::string& reason) {
+  skip(job.name, job.id, reason);
+}
+
 void Scanner::summarize_skipped() {
+  if (const size_t count = std::exchange(failures_from_index_, 0); count > 0 && told_ == nullptr) {
+    Log::info(cat(count == 1 ? "one of them was" : cat(count, " of them were"),
+                  " not tried again, as ", count == 1 ? "it" : "they",
+                  " had failed less than 10 minutes ago (--retry-undecodable tries)"));
+  }
   for (const auto& [reason, files] : skipped_for_) {
     if (files.untold == 0) continue;
     Log::warn(cat("and ", files.untold, files.untold == 1 ? " more file is" : " more files are",
@@ -241,12 +394,28 @@ std::unique_ptr<Parked> Scanner::take_parked(const spool::ScannedJob& job) {
   return nullptr;
 }
 
-void Scanner::look_ahead(const spool::ScannedJob& job) {
-  if (!decoding_.plan || ahead_ || parked_) return;
-  auto opened = jobs_.open(job.name);
-  auto* file = std::get_if<spool::JobFile>(&opened);
-  if (file == nullptr || !(file->id == job.id)) return;
-  ahead_ = start_reading(job.name, std::move(*file));
+void Scanner::look_ahead(const std::vector<spool::ScannedJob>& jobs) {
+  if (!decoding_.plan || parked_) return;
+  for (const spool::ScannedJob& job : jobs) {
+    const bool is_begun = std::ranges::any_of(
+        ahead_, [&](const auto& reading) { return reading->is_of(job.name, job.id); });
+    if (is_begun) continue;
+    auto opened = jobs_.open(job.name);
+    auto* file = std::get_if<spool::JobFile>(&opened);
+    if (file == nullptr || !(file->id == job.id)) return;
+    ahead_.push_back(start_reading(job.name, std::move(*file)));
+  }
+}
+
+std::unique_ptr<Scanner::Reading> Scanner::take_ahead(const spool::ScannedJob& job) {
+  while (!ahead_.empty()) {
+    std::unique_ptr<Reading> reading = std::move(ahead_.front());
+    ahead_.pop_front();
+    if (reading->is_of(job.name, job.id)) return reading;
+    reading->header.reset();
+    retire(std::move(reading->upstream));
+  }
+  return nullptr;
 }
 
 std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::string& reason,
@@ -290,12 +459,7 @@ std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::
     result.metadata = std::move(parked->metadata);
     result.upstream = std::move(parked->upstream);
   } else {
-    std::unique_ptr<Reading> reading = std::move(ahead_);
-    if (reading && (reading->name != job.name || !(reading->id == job.id))) {
-      reading->header.reset();
-      retire(std::move(reading->upstream));
-      reading.reset();
-    }
+    std::unique_ptr<Reading> reading = take_ahead(job);
     if (!reading) {
       reading = start_reading(job.name, {.fd = sys::duplicate(result.file.fd.get()), .id = job.id});
     }
@@ -308,7 +472,9 @@ std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::
         reason = "was not read to its end";
         return std::nullopt;
       }
-      if (header->result() != pipeline::HeaderRead::Result::undecodable) {
+      const bool is_only_late =
+          header->result() == pipeline::HeaderRead::Result::timed_out && only_signed_count();
+      if (header->result() != pipeline::HeaderRead::Result::undecodable && !is_only_late) {
         retire(std::move(reading->upstream));
         const bool started = header->result() != pipeline::HeaderRead::Result::cannot_start;
         throw RunFailure(started ? FailureKind::io : FailureKind::unavailable,
@@ -330,6 +496,7 @@ std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::
   }
   if (result.upstream && result.upstream->tap() != nullptr) result.upstream->tap()->forward_all();
   if (result.metadata.sequence != job.number) {
+    if (index_) index_->forget(job.id);
     reason = cat("has become job ", result.metadata.sequence);
     if (result.upstream) retire(std::move(result.upstream));
     return std::nullopt;

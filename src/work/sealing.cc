@@ -188,7 +188,7 @@ packet::Metadata read_plain_header(int fd, const std::string& path) {
   }
 }
 
-Sealing rewrite(const std::string& path, const Sign& sign) {
+Sealing rewrite(const std::string& path, const Sign& sign, Unsealed unsealed) {
   // Behind a link lies the file that is to be sealed; a rename over the link would part the two.
   std::error_code code;
   const std::filesystem::path real = std::filesystem::canonical(path, code);
@@ -202,6 +202,9 @@ Sealing rewrite(const std::string& path, const Sign& sign) {
   const auto lock = lock_queue_of(real, old.st_ino);
   packet::Metadata metadata = read_plain_header(file.get(), path);
   const std::optional<packet::Seal> sealed = metadata.seal;
+  if (!sealed && unsealed == Unsealed::refused)
+    throw Error(
+        cat(printable(path), " is not sealed, so nobody can have signed it (penstock seal)"));
   if (sealed) {
     const off_t payload = ::lseek(file.get(), 0, SEEK_CUR);
     check_sealed(file.get(), *sealed, path);
@@ -240,11 +243,11 @@ Sealing rewrite(const std::string& path, const Sign& sign) {
 }  // namespace
 
 Sealing seal_file(const std::string& path) {
-  return rewrite(path, nullptr);
+  return rewrite(path, nullptr, Unsealed::is_sealed);
 }
 
-void sign_file(const std::string& path, const Sign& sign) {
-  rewrite(path, sign);
+void sign_file(const std::string& path, const Sign& sign, Unsealed unsealed) {
+  rewrite(path, sign, unsealed);
 }
 
 }  // namespace penstock::work

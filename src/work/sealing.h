@@ -64,7 +64,9 @@ Sealing seal_file(const std::string& path);
 
 // The same, and signs it: what `sign` makes of its header becomes its signature, in place of one
 // that it has. `sign` is asked several times, and gives as many bytes each time.
+// With Unsealed::refused the file must have the seal that was signed elsewhere.
 using Sign = std::function<packet::Signature(const std::string& header)>;
-void sign_file(const std::string& path, const Sign& sign);
+enum class Unsealed { is_sealed, refused };
+void sign_file(const std::string& path, const Sign& sign, Unsealed unsealed);
 
 }  // namespace penstock::work

@@ -1,12 +1,14 @@
 #include "work/signing.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "sys/ed25519.h"
@@ -18,7 +20,7 @@ namespace penstock::work {
 namespace {
 
 std::string read_file(const std::string& file) {
-  const sys::UniqueFd fd = sys::open_file(file, O_RDONLY);
+  const sys::UniqueFd fd = sys::open_input(file);
   return sys::read_to_end(fd.get(), packet::kMaxKeyFileBytes, printable(file));
 }
 
@@ -50,17 +52,17 @@ bool has_no_checksum(const packet::SecretKey& key) {
 }
 
 void check_queue_name(const std::string& name) {
-  const bool is_plain = is_utf8(name) && std::ranges::none_of(name, [](unsigned char c) {
-                          return c < 0x20 || c == 0x7f;
-                        });
-  if (!is_plain || name.size() > 255)
-    throw Error(cat("--for ", printable(name),
+  constexpr size_t kMost = 255;
+  if (!is_utf8(name) || has_controls(name) || name.size() > kMost)
+    throw Error(cat("--for ", printable(name.substr(0, kMost)),
                     ": a name has no control characters, and at most 255 bytes"));
 }
 
 }  // namespace
 
 void make_keys(const std::string& file) {
+  if (base_name(file).empty())
+    throw Error(cat("keygen '", printable(file), "': a name is missing"));
   const sys::Ed25519Secret secret = sys::make_secret_key();
   packet::SecretKey key{.key = secret};
   sys::fill_random(key.id);
@@ -77,8 +79,13 @@ void make_keys(const std::string& file) {
 Signer::Signer(const std::string& key_file, const std::string& queue_name)
     : comment_(cat("timestamp:", Timestamp::now().seconds)) {
   sys::require_ed25519();
+  bool is_open_to_others = false;
   try {
-    key_ = packet::parse_secret_key(read_file(key_file));
+    const sys::UniqueFd fd = sys::open_input(key_file);
+    key_ = packet::parse_secret_key(
+        sys::read_to_end(fd.get(), packet::kMaxKeyFileBytes, printable(key_file)));
+    const struct stat status = sys::status_of(fd.get(), printable(key_file));
+    is_open_to_others = S_ISREG(status.st_mode) && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0;
   } catch (const Error& error) {
     // What open says names the file already.
     if (error.code()) throw;
@@ -87,6 +94,12 @@ Signer::Signer(const std::string& key_file, const std::string& queue_name)
   // minisign gives a key without a password no checksum.
   if (!has_no_checksum(key_) && key_.checksum != sys::blake2b_256(key_.checked()))
     throw Error(cat(printable(key_file), " is damaged: its checksum differs"));
+  // Two signatures with one secret and two public halves would give the secret away.
+  if (!sys::is_key_pair(key_.key))
+    throw Error(cat(printable(key_file), " is damaged: its two halves do not belong together"));
+  if (is_open_to_others)
+    Log::warn(
+        cat(printable(key_file), " is a secret key, and not for its owner alone (chmod 600)"));
   if (queue_name.empty()) return;
   check_queue_name(queue_name);
   comment_ += cat("\tqueue:", queue_name);

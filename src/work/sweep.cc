@@ -119,8 +119,9 @@ std::vector<Stray> sweep(const InspectSettings& settings, Apply apply) {
   spool::JobSet set;
   {
     pipeline::Engine engine;
-    Scanner scanner(engine, settings.options, jobs, settings.decoding);
+    Scanner scanner(engine, settings.options, queue, jobs, settings.decoding);
     scanner.scan(set, std::nullopt, [] { return false; });
+    scanner.save_index(set);
   }
   std::vector<Found> found = find_jobs(jobs, set, next, spool::read_run_record(lock->fd()));
   if (apply == Apply::yes) remove_jobs(jobs, found);

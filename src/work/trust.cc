@@ -15,7 +15,7 @@ namespace penstock::work {
 Trust::Trust(Settings settings) : settings_(std::move(settings)) {
   sys::require_ed25519();
   for (const std::string& file : settings_.files) {
-    const sys::UniqueFd fd = sys::open_file(file, O_RDONLY);
+    const sys::UniqueFd fd = sys::open_input(file);
     const std::string text = sys::read_to_end(fd.get(), packet::kMaxKeyFileBytes, printable(file));
     try {
       for (const packet::PublicKey& key : packet::parse_public_keys(text))
@@ -42,6 +42,17 @@ std::optional<std::string> Trust::objection_to(const packet::HeaderReader& heade
   if (settings_.queue_name && !signature->has_field(cat("queue:", *settings_.queue_name)))
     return cat("is not signed for the queue ", printable(*settings_.queue_name));
   return std::nullopt;
+}
+
+std::string Trust::description() const {
+  std::string text =
+      cat("trust required=", settings_.is_required ? 1 : 0,
+          " queue=", settings_.queue_name ? percent_encoded(*settings_.queue_name) : "*");
+  for (const Known& known : keys_) {
+    text += cat(" ", packet::to_hex(known.key.id), ":");
+    for (const uint8_t byte : known.key.key) text += cat(byte, ",");
+  }
+  return text;
 }
 
 // Two keys may have one id by chance or by malice, so each is tried.

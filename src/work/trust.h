@@ -26,6 +26,11 @@ class Trust {
   // not required.
   std::optional<std::string> objection_to(const packet::HeaderReader& header) const;
 
+  // Whether what is not signed is passed over.
+  bool is_required() const { return settings_.is_required; }
+  // All that objection_to() depends on besides the header, in a line of text.
+  std::string description() const;
+
   // The file that has this key. Only of one to which there is no objection.
   std::string signer_of(const packet::Signature& signature) const;
 

@@ -25,7 +25,8 @@ constexpr size_t kBlock = 128UL << 10U;
 
 // What is left in `fd`, against the seal of `result`, which gets the verdict. It is read to its end
 // in any case, so that a decoder can say what it has to say.
-void check_rest(int fd, const std::string& name, Verified& result) {
+void check_rest(int fd, const std::string& name, const std::function<bool()>& cancelled,
+                Verified& result) {
   std::optional<pipeline::SealCheck> check;
   result.state = SealState::not_sealed;
   if (result.metadata->seal) {
@@ -43,7 +44,7 @@ void check_rest(int fd, const std::string& name, Verified& result) {
     }
   };
   std::vector<uint8_t> block(kBlock);
-  while (const size_t count = sys::read_some(fd, block, name))
+  while (const size_t count = cancelled() ? 0 : sys::read_some(fd, block, name))
     judge([&] { check->add(std::span(block).first(count)); });
   judge([&] { check->finish(); });
 }
@@ -55,7 +56,8 @@ void take_header(const packet::HeaderReader& header, const Decoding& decoding, V
   if (decoding.trust) result.objection = decoding.trust->objection_to(header);
 }
 
-Verified verify_plain(int fd, const std::string& name, const Decoding& decoding) {
+Verified verify_plain(int fd, const std::string& name, const Decoding& decoding,
+                      const std::function<bool()>& cancelled) {
   Verified result;
   try {
     take_header(pipeline::read_header(fd, name), decoding, result);
@@ -64,12 +66,12 @@ Verified verify_plain(int fd, const std::string& name, const Decoding& decoding)
     result.reason = error.message() + (encoded ? ": was --decoder (-d) forgotten?" : "");
     return result;
   }
-  check_rest(fd, name, result);
+  check_rest(fd, name, cancelled, result);
   return result;
 }
 
 Verified verify_decoded(sys::UniqueFd file, const std::string& name, const Decoding& decoding,
-                        const pipeline::Options& options) {
+                        const pipeline::Options& options, const std::function<bool()>& cancelled) {
   using Result = pipeline::HeaderRead::Result;
   Verified result;
   pipeline::Engine engine;
@@ -98,8 +100,9 @@ Verified verify_decoded(sys::UniqueFd file, const std::string& name, const Decod
   take_header(header->header(), decoding, result);
   header.reset();
   upstream.processes().set_listener([] {});
-  const sys::UniqueFd output = upstream.take_read_end();
-  check_rest(output.get(), name, result);
+  sys::UniqueFd output = upstream.take_read_end();
+  check_rest(output.get(), name, cancelled, result);
+  output.reset();
   engine.loop.run_until([&] { return upstream.all_over() || upstream.processes().keeper_died(); });
   const pipeline::Verdict verdict =
       upstream.verdict(options, pipeline::LastReader::reads_to_the_end);
@@ -136,7 +139,7 @@ const char* seal_state_name(SealState state) {
 }
 
 Verified verify_file(const std::string& path, const Decoding& decoding,
-                     const pipeline::Options& options) {
+                     const pipeline::Options& options, const std::function<bool()>& cancelled) {
   const std::string name = printable(path);
   sys::UniqueFd file;
   try {
@@ -145,13 +148,13 @@ Verified verify_file(const std::string& path, const Decoding& decoding,
     if (!S_ISREG(sys::status_of(file.get(), name).st_mode))
       return {.reason = "is not a regular file"};
     sys::set_blocking(file.get());
-    if (!decoding.plan) return verify_plain(file.get(), name, decoding);
+    if (!decoding.plan) return verify_plain(file.get(), name, decoding, cancelled);
   } catch (const pipeline::MeansMissing&) {
     throw;
   } catch (const Error& error) {
     return {.reason = error.message()};
   }
-  return verify_decoded(std::move(file), name, decoding, options);
+  return verify_decoded(std::move(file), name, decoding, options, cancelled);
 }
 
 }  // namespace penstock::work

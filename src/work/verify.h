@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -32,7 +33,9 @@ struct Verified {
 // Reads the job file to its end, through the decoder if there is one, and looks at its signature if
 // decoding.trust says so. Throws Error only where no file could be verified: a decoder that cannot
 // be started, no library for the seal.
-Verified verify_file(const std::string& path, const Decoding& decoding,
-                     const pipeline::Options& options);
+// Once `cancelled` says so, what was read until then is judged as if it were all.
+Verified verify_file(
+    const std::string& path, const Decoding& decoding, const pipeline::Options& options,
+    const std::function<bool()>& cancelled = [] { return false; });
 
 }  // namespace penstock::work

@@ -76,3 +76,12 @@ until_true() {
     sleep 0.05
   done
 }
+
+# ended_with PID STATUS: our child PID has ended, within half a minute, and so. Its words are in `err`.
+ended_with() {
+  local status=0
+  until_true not_running "$1" || { cat err; fail "it goes on"; } || return 1
+  wait "$1" || status=$?
+  [ $status = "$2" ] || { cat err; fail "status $status, not $2"; }
+}
+not_running() { case $(ps -o stat= -p "$1") in '' | Z*) ;; *) return 1 ;; esac; }

@@ -187,6 +187,52 @@ works() {
   refused 4 "job 4"
 }
 
+@test "sandbox: what was open before is closed, the lock of the queue too" {
+  printf '#!/bin/sh\n(echo leak >&7) 2>/dev/null || echo closed >&2\nexec cat\n' >leak
+  chmod +x leak
+  add_job <<<payload
+  process --sandbox -d ./leak cat 7>leaked
+  succeeded 1
+  says closed
+  [ ! -s leaked ]
+  add_job <<<payload
+  process -d ./leak cat 7>leaked
+  succeeded 2
+  [ -s leaked ]
+}
+
+@test "sandbox: a decoder that takes our descriptors away; without it the gate stays shut all the same" {
+  local keeper gate
+  cat >cut <<'SH'
+#!/bin/bash
+head -c 1000000
+keeper=$PPID
+read -r _ _ _ processor _ </proc/$keeper/stat
+echo $keeper >keeper
+prlimit --pid $keeper --nofile=0:0 && prlimit --pid "$processor" --nofile=0:0 || exit 1
+exit 0
+SH
+  printf '#!/bin/bash\ncat >part && mv part got/all\n' >commit
+  chmod +x cut commit
+  random_bytes 3000000 | penstock prepare -s - -i - --seal >sealed
+  for gate in hold eof; do
+    cp sealed q/jobs/fspl-1.fspl
+    process --sandbox=strict --sandbox-write . --gate $gate -d ./cut ./commit
+    refused 1 "job 1" || fail $gate || return 1
+    process --gate $gate -d ./cut ./commit || true
+    [ "$status" != 0 ]
+    [ ! -e got/all ] || fail "COMMITTED ($gate)" || return 1
+    # The keeper may wait for ever, as it can see nobody any more; its job ends with it.
+    keeper=$(cat keeper)
+    [ -e got/all ] || pkill -KILL -P "$keeper" || true
+    kill -KILL "$keeper" 2>/dev/null || true
+    until_true eval "! kill -0 $keeper 2>/dev/null"
+    penstock queue-set-next -q q 1
+    [ ! -e got/all ] || fail "COMMITTED ($gate)" || return 1
+    rm -f part
+  done
+}
+
 @test "sandbox: penstock run, its last command not" {
   status=0
   penstock run --sandbox sh -c 'echo x >a' '|' sh -c 'cat >b' 2>err || status=$?

@@ -385,3 +385,52 @@ other_digits() {
   [ "$(penstock queue-info -q q -j 2 --json | jq -c .seal)" = null ]
   [ "$(penstock stdin-info --json <q/jobs/fspl-1.fspl | jq .seal.payload_bytes)" = 6 ]
 }
+
+@test "seal: of two deliveries of one sealed job the whole one runs, whichever comes first" {
+  local broken policy
+  random_bytes 200000 >payload
+  penstock prepare -s - -i payload --seal >whole
+  for broken in cut altered; do
+    if [ $broken = cut ]; then head -c 150000 whole >bad; else perl -0777 -pe 'substr($_, -1) ^= "\1"' whole >bad; fi
+    for policy in Retry quarantine; do
+      rm -rf got/* q/jobs/*
+      penstock queue-set-next -q q 1
+      cp bad q/jobs/fspl-a.fspl
+      process --on-error Retry "${keep[@]}"
+      [ "$status" = 1 ] || { show; fail "it did not fail" || return 1; }
+      cp whole q/jobs/fspl-b.fspl
+      process --on-error $policy "${keep[@]}"
+      succeeded 1 || fail "$broken $policy" || return 1
+      cmp payload got/1 && says "fspl-a.fspl is skipped: it failed, and is not what was sealed"
+      # The bad one is of a number that is done.
+      [ "$(ls q/jobs)" = fspl-a.fspl ]
+      process --remove-old true
+      [ -z "$(ls q/jobs)" ]
+    done
+    # Alone it obeys the policy as any other.
+    cp bad q/jobs/fspl-a.fspl
+    penstock queue-set-next -q q 1
+    process --on-error Delete "${keep[@]}"
+    [ "$status" = 0 ] && [ "$(cat q/nextseq)" = 2 ] && [ -z "$(ls q/jobs)" ]
+  done
+}
+
+@test "seal: one sealed job stored in two ways is one job" {
+  random_bytes 3000 >payload
+  penstock prepare -s - -i payload --seal >whole
+  zstd -q -1 <whole >q/jobs/fspl-a.fspl
+  zstd -q -19 --no-check <whole >q/jobs/fspl-b.fspl
+  penstock queue-ls -q q -d 'zstd -dcq' --marks | grep -q 'duplicate *fspl-b.fspl'
+  process -d 'zstd -dcq' "${keep[@]}"
+  succeeded 1
+  cmp payload got/1 && [ -z "$(ls q/jobs)" ]
+  # Another job of that number is none, and so is one that was not sealed.
+  penstock queue-set-next -q q 1
+  cp whole q/jobs/fspl-a.fspl
+  penstock prepare -s - -i payload --seal -- other >q/jobs/fspl-b.fspl
+  process "${keep[@]}"
+  [ "$status" = 1 ] && says "carry this number and differ"
+  penstock prepare -s - -i payload >q/jobs/fspl-b.fspl
+  process "${keep[@]}"
+  [ "$status" = 1 ] && says "carry this number and differ"
+}

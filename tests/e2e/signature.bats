@@ -109,7 +109,7 @@ passed_over() {
 }
 
 @test "signature: altered at 1000 random places, never a commit" {
-  local i seed=${PENSTOCK_SEED:-50607}
+  local i n seed=${PENSTOCK_SEED:-50607}
   random_bytes 3000 >data
   for ((i = 1; i <= 41; i++)); do
     FSPL_SET_x=a penstock prepare -s seq -i data --sign ours.key -- --param >good-$i
@@ -151,12 +151,17 @@ passed_over() {
   [ "$(grep -c '; signed by ours.pub' verified)" = 40 ]  # those with an altered payload
   run -1 grep -q 'whole: .*; signed by' verified
   cp good-41 q/jobs/fspl-41.fspl
-  process "${insist[@]}" --on-error Leave --allow-job-params "$root/tests/support/commit_at_eof" -- "$T/got"
+  for ((n = 1; n <= 41; n++)); do
+    penstock queue-set-next -q q $n
+    process "${insist[@]}" --on-error Delete --allow-job-params "$root/tests/support/commit_at_eof" -- "$T/got"
+    # A thousand files are skipped and three of each kind told about, without a control character.
+    if grep -qP '[^\n\x20-\x7e]' err; then fail "a control character" || return 1; fi
+    [ $n -le 40 ] || continue
+    says "fspl-$n.fspl is skipped: it failed, and is not what was sealed: the payload is altered"
+    if [ "$(cat q/nextseq)" != $n ] || [ ! -e q/jobs/fspl-$n.fspl ]; then fail "job $n was taken (seed $seed)" || return 1; fi
+  done
   succeeded 41
   [ "$(ls got)" = 41 ] || { ls got; fail "COMMITTED (seed $seed)" || return 1; }
-  [ "$(grep -c 'failed: the payload is altered' err)" = 40 ] || { show; fail "seed $seed" || return 1; }
-  # A thousand files are skipped and three of each kind told about, without a control character.
-  run -1 grep -qP '[^\n\x20-\x7e]' err
 }
 
 @test "signature: swapped payloads" {
@@ -277,6 +282,117 @@ passed_over() {
   process "${insist[@]}" --queue-name daily "${keep[@]}"
   says "is not signed for the queue daily"
   [ "$(cat q/nextseq)" = 2 ]
+}
+
+# flip FILE: a bit of the last byte of its payload.
+flip() { perl -0777 -pi -e 'substr($_, -1) ^= "\1"' "$1"; }
+
+@test "signature: a good header before another payload takes no number, and no file's place" {
+  local policy name
+  random_bytes 200000 >data
+  penstock prepare -s - -i data --sign ours.key >genuine
+  cp genuine evil
+  flip evil
+  for policy in Retry Delete Leave quarantine; do
+    rm -rf got/* q/jobs/*
+    penstock queue-set-next -q q 1
+    cp evil q/jobs/fspl-m.fspl
+    process "${insist[@]}" --on-error $policy "${keep[@]}"
+    passed_over "fspl-m.fspl is skipped: it failed, and is not what was sealed" || fail $policy || return 1
+    [ -e q/jobs/fspl-m.fspl ]
+    # Beside it the one that is whole runs, whichever comes first.
+    for name in fspl-a fspl-z; do
+      cp evil q/jobs/fspl-m.fspl
+      cp genuine q/jobs/$name.fspl
+      penstock queue-set-next -q q 1
+      process "${insist[@]}" --on-error $policy "${keep[@]}"
+      succeeded 1 || fail "$policy, $name" || return 1
+      cmp data got/1 && rm got/1
+    done
+  done
+}
+
+@test "signature: the same with a decoder that the payload breaks, and with a command that ends at once" {
+  local policy
+  random_bytes 200000 >data
+  penstock prepare -s - -i data --sign ours.key | gzip >genuine
+  head -c 100000 genuine >evil
+  for policy in Retry Delete quarantine; do
+    rm -rf got/* q/jobs/*
+    penstock queue-set-next -q q 1
+    cp evil q/jobs/fspl-m.fspl
+    process "${insist[@]}" -d 'gzip -dc' --on-error $policy "${keep[@]}"
+    passed_over "fspl-m.fspl is skipped: it failed, and is not what was sealed" || fail $policy || return 1
+    process "${insist[@]}" -d 'gzip -dc' --on-error $policy false
+    passed_over "fspl-m.fspl is skipped: it failed, and is not what was sealed" || fail $policy || return 1
+    cp genuine q/jobs/fspl-z.fspl
+    process "${insist[@]}" -d 'gzip -dc' --on-error $policy "${keep[@]}"
+    succeeded 1 || fail $policy || return 1
+    cmp data got/1
+  done
+  # A job that is what was sealed fails as ever.
+  rm -f q/jobs/*
+  penstock queue-set-next -q q 1
+  cp genuine q/jobs/fspl-1.fspl
+  process "${insist[@]}" -d 'gzip -dc' --on-error quarantine false
+  [ "$status" = 0 ] && [ "$(cat q/nextseq)" = 2 ] && says "moved to" || { show; fail "it was not moved" || return 1; }
+}
+
+@test "signature: a file whose header never comes stops nobody" {
+  printf '#!/bin/sh\nread -r first\n[ "$first" != WAIT ] || exec sleep 300\nexec cat\n' >decoder
+  chmod +x decoder
+  { echo WAIT; echo x; } >q/jobs/fspl-0.fspl
+  random_bytes 3000 >data
+  { echo GO; penstock prepare -s - -i data --sign ours.key; } >q/jobs/fspl-1.fspl
+  process "${insist[@]}" --header-timeout 1 -d ./decoder "${keep[@]}"
+  succeeded 1 && cmp data got/1
+  says "fspl-0.fspl is skipped: the decoder gave no header within 1 s"
+  # Where anything counts it may be the next one.
+  { echo GO; penstock prepare -s - -i data; } >q/jobs/fspl-2.fspl
+  process --header-timeout 1 -d ./decoder "${keep[@]}"
+  [ "$status" = 1 ] && says "fspl-0.fspl: the decoder gave no header within 1 s"
+}
+
+@test "signature: what lists and shows jobs passes over the same files" {
+  local command
+  penstock prepare -s - -i /etc/hostname >q/jobs/fspl-0.fspl
+  signed </etc/passwd
+  for command in queue-ls queue-sweep; do
+    run -0 penstock $command -q q "${insist[@]}"
+    [[ "$output" != *"fspl-0.fspl 1"* ]] && [[ "$output" == *"fspl-0.fspl is skipped: is not signed"* ]]
+  done
+  run -0 penstock queue-sweep -q q
+  [[ "$output" == *conflict* ]]
+  penstock queue-payload -q q -j 1 "${insist[@]}" 2>err | cmp - /etc/passwd
+  penstock queue-info -q q -j 1 "${insist[@]}" 2>err | grep -q '^FSPL_JOB_FILENAME=fspl-1.fspl$'
+  run -1 penstock queue-payload -q q -j 1
+}
+
+@test "signature: a FIFO is no key, and keeps nobody waiting; a key for all eyes is told" {
+  mkfifo fifo
+  echo hello >data
+  signed <data
+  process --trust fifo --require-signature "${keep[@]}"
+  [ "$status" = 1 ] && says "fifo"
+  run -1 timeout 20 "$PENSTOCK" prepare -s seq -i data --sign fifo
+  chmod 644 ours.key
+  penstock prepare -s - -i data --sign ours.key >packet 2>err
+  grep -q 'ours.key is a secret key, and not for its owner alone' err
+  # Two halves that do not belong together would give the secret away.
+  penstock keygen other
+  chmod 600 ours.key
+  perl -MMIME::Base64 -e '
+    my @halves = map { open my $f, "<", $_ or die; my @lines = <$f>; decode_base64($lines[1]) } @ARGV;
+    substr($halves[0], 62 + 32, 32) = substr($halves[1], 62 + 32, 32);
+    substr($halves[0], -32) = "\0" x 32;
+    print "untrusted comment: minisign secret key\n", encode_base64($halves[0], ""), "\n"' ours.key other.key >mixed
+  chmod 600 mixed
+  run -1 penstock prepare -s - -i data --sign mixed
+  [[ "$output" == *"its two halves do not belong together"* ]]
+  penstock prepare -s - -i data >unsealed
+  penstock verify --extract . packet
+  run -1 penstock sign --from packet.header.minisig unsealed
+  [[ "$output" == *"unsealed is not sealed"* ]]
 }
 
 @test "signature: bad keys and options: one line, nothing done" {

@@ -6,7 +6,7 @@ import os, re, subprocess
 
 from .failure import Failure
 from .faults import was_injected
-from .place import Place, check_starts
+from .place import Place, check_starts, files_in
 from .processes import describe, end_all, left_behind
 from .queue_run import PATIENCE, Run
 from .variants import SMALL, Variant
@@ -86,7 +86,7 @@ def end_state(place):
     """Where a queue has ended up: what is done, the number, and the files that are left."""
     def names(directory, ending=""):
         try:
-            return sorted(name for name in os.listdir(directory) if name.endswith(ending))
+            return [name for name in files_in(directory) if name.endswith(ending)]
         except FileNotFoundError:
             return []
     quarantine = place.queue + "/penstock/quarantine"

@@ -1,0 +1,145 @@
+# Headers that are decoded in-process: the same jobs as with a process for each, and no process where none is needed.
+load queue_helpers
+
+bats_require_minimum_version 1.5.0
+
+# listed OPTION...: what queue-ls lists and skips, each file by name. Not why: whether the decoder's end or its bad output is
+# seen first is a matter of time.
+listed() {
+  penstock -l debug queue-ls -q q --no-index "$@" >list 2>said
+  sed -n 's/\(is skipped\): .*/\1/p' said | sort >>list
+}
+
+# differential FORMAT SEED DECODER...: every decoder string sees the same, in-process or not.
+differential() {
+  local format=$1 seed=$2 decoder
+  shift 2
+  PENSTOCK=$PENSTOCK "$root/tests/support/odd_packets" "$format" q/jobs 250 "$seed"
+  for decoder; do
+    listed -d "$decoder" && mv list in-process
+    listed -d "$decoder" --no-builtin-decoders
+    diff in-process list >difference || { cat difference; fail "$format, seed $seed, $decoder"; } || return 1
+    [ "$(grep -c fspl- list)" = 250 ] && [ "$(grep -c skipped list)" -gt 20 ] || { cat list; fail "nothing was compared"; } || return 1
+  done
+}
+
+@test "builtin: 500 zstd packets, good and bad: the same as by zstd" {
+  differential zstd 1 'zstd -dcq' 'zstdcat -T0'
+  rm q/jobs/*
+  differential zstd $$ 'zstd -d 2>/dev/null'
+}
+
+@test "builtin: 500 gzip packets, good and bad: the same as by gzip" {
+  differential gzip 1 'gzip -dc' 'zcat'
+  rm q/jobs/*
+  differential gzip $$ 'gunzip -q'
+}
+
+# Programs in front of the real ones that count how often they are begun.
+@test "builtin: no process for a header where none is needed, and one for each job" {
+  mkdir bin
+  local tool
+  for tool in zstd gzip; do
+    printf '#!/bin/sh\necho x >>%s/begun\nexec %s "$@"\n' "$T" "$(command -v $tool)" >bin/$tool
+    chmod +x bin/$tool
+  done
+  PATH=$T/bin:$PATH
+  begun() { local count; count=$(wc -l <begun); : >begun; [ "$count" = "$1" ] || fail "$count decoders began, not $1: $2"; }
+  : >begun
+  for tool in zstd gzip; do
+    rm -rf q seq got/*
+    penstock queue-init -q q
+    jobs=0
+    local n
+    for n in 1 2 3; do add_job $tool -c <<<"payload $n"; done
+    : >begun
+    penstock queue-ls -q q --no-index -d "$tool -dc" >list
+    begun 0 "$tool, queue-ls" && [ "$(grep -c fspl- list)" = 3 ]
+    penstock queue-ls -q q --no-index --no-builtin-decoders -d "$tool -dc" >list
+    begun 3 "$tool, --no-builtin-decoders" && [ "$(grep -c fspl- list)" = 3 ]
+    penstock queue-ls -q q --no-index -d "$tool -dc --rsyncable-not-known" >list 2>said || true
+    begun 3 "$tool, an option that we do not know"
+    penstock queue-ls -q q --no-index -d "$tool -dc | cat" >list
+    begun 3 "$tool, more than one stage"
+    process -d "$tool -dc" "${keep[@]}"
+    succeeded 3 && begun 3 "$tool, a run"
+    [ "$(cat got/3)" = "payload 3" ]
+  done
+}
+
+# A decoder that notes which file it was begun for, and how many of them there are.
+counting_decoder() {
+  printf '#!/bin/sh\necho x >>%s/begun\nexec gzip -dc\n' "$T" >decoder
+  chmod +x decoder
+  : >begun
+}
+begun_are() { [ "$(wc -l <begun)" = "$1" ]; }
+
+@test "look-ahead: N decoders are begun while a job runs, no more, and each job runs" {
+  counting_decoder
+  mkfifo word
+  printf '#!/bin/sh\n[ $FSPL_SEQ != 1 ] || read -r word <word\nexec %q %q\n' "${keep[0]}" "$T/got" >waits
+  chmod +x waits
+  local n ahead
+  for n in 1 2 3 4 5 6; do add_job gzip <<<"payload $n"; done
+  cp -r q saved
+  for ahead in 0 1 3 16; do
+    rm -rf q got/*
+    cp -r saved q
+    : >begun
+    "$PENSTOCK" queue-process -q q --no-index -d ./decoder --look-ahead $ahead ./waits >out 2>err </dev/null 3>&- &
+    local run=$!
+    # Six for the headers, the first of which is kept for its job; with 16 there are no more than five others.
+    until_true begun_are $((ahead > 5 ? 11 : 6 + ahead))
+    echo >word
+    wait $run
+    [ "$(ls got | wc -l)" = 6 ] && begun_are 11 && [ "$(cat got/6)" = "payload 6" ] || fail "--look-ahead $ahead" || return 1
+  done
+}
+
+@test "look-ahead: jobs that fail, are replaced, moved aside or missing, with the next ones begun" {
+  counting_decoder
+  local n
+  for n in 1 2 3 4 6 7; do
+    printf '%s\n' $n >seq
+    echo "payload $n" | penstock prepare -s seq -i - | gzip >q/jobs/fspl-$n.fspl
+  done
+  printf '3\n' >seq
+  echo "another 3" | penstock prepare -s seq -i - | gzip >other
+  # Job 1 replaces job 3; job 2 fails; job 4 is cut.
+  head -c -12 q/jobs/fspl-4.fspl >cut
+  cat cut >q/jobs/fspl-4.fspl
+  printf '#!/bin/sh\ncase $FSPL_SEQ in 1) mv other q/jobs/fspl-3.fspl ;; 2) exit 9 ;; esac\nexec %q %q\n' \
+    "${keep[0]}" "$T/got" >acts
+  chmod +x acts
+  process -d ./decoder --look-ahead 8 ./acts
+  refused 2 "job 2 (fspl-2.fspl) failed: ./acts exited 9" || refused 2 "exited 9"
+  process -d ./decoder --look-ahead 8 --on-error quarantine ./acts
+  [ "$(cat got/3)" = "another 3" ]
+  [ "$(ls got | tr '\n' ' ')" = "1 3 " ] && [ "$(cat q/nextseq)" = 5 ]
+  says "waiting for job 5; 2 later jobs are here"
+  printf '5\n' >seq
+  penstock prepare -s seq -i - <<<"payload 5" | gzip >q/jobs/fspl-5.fspl
+  process -d ./decoder --look-ahead 8 ./acts
+  succeeded 7
+  [ "$(ls got | tr '\n' ' ')" = "1 3 5 6 7 " ]
+}
+
+@test "builtin: not under --sandbox" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  penstock -l debug queue-init -q other
+  printf '#!/bin/sh\necho x >>%s/begun\nexec /bin/gzip "$@"\n' "$T" >gzip && chmod +x gzip
+  : >begun
+  add_job gzip <<<1
+  PATH=$T:$PATH penstock queue-ls -q q --no-index --sandbox=try --sandbox-write "$T" -d "gzip -dc" >list
+  [ "$(wc -l <begun)" = 1 ] && grep -q fspl-1 list
+}
+
+@test "builtin: signatures and seals are looked at all the same" {
+  penstock keygen ours.key >/dev/null
+  penstock prepare -s seq -i - --sign ours.key <<<"one" | zstd -q >q/jobs/fspl-1.fspl
+  penstock prepare -s seq -i - <<<"two" | zstd -q >q/jobs/fspl-2.fspl
+  penstock queue-ls -q q -d 'zstd -dcq' --trust ours.key.pub --require-signature >list 2>err
+  grep -q fspl-1 list && [ "$(grep -c fspl- list)" = 1 ]
+  grep -q "fspl-2.fspl is skipped: .*sign" err
+}
