@@ -1,17 +1,29 @@
 # What a run needs of memory does not depend on what flows through it. The figures are printed.
+#
+# Judged is what is a process's own, the anonymous pages: as bytes flow, when half has flowed, and at the end. VmHWM counts
+# as well the cached pages of program and libraries that the kernel maps around each page fault, which no process but the
+# cache needs room for; how many these are depends on how the files lie in the cache (the very same run: 1,700 to 2,800 kB
+# of a keeper), so its bound is a loose one.
 load helpers
 
-# A command that reads to the end and then, still in the run, notes what its keeper and its processor have needed.
+# A command that notes, after 1 MB, after 256 MB and at the end, still in the run, what its keeper and its processor have.
 setup() {
   begin_test
   cd "$T"
   cat >command <<-'END'
 	#!/bin/bash
-	cat >/dev/null
 	keeper=$PPID
 	read -r _ _ _ processor _ </proc/$keeper/stat
-	cat /proc/$keeper/status >keeper
-	cat /proc/$processor/status >processor
+	note() {
+	  cat /proc/$keeper/status >>keeper
+	  cat /proc/$processor/status >>processor
+	}
+	head -c 1M >/dev/null
+	note
+	head -c 255M >/dev/null
+	note
+	cat >/dev/null
+	note
 	END
   chmod +x command
 }
@@ -40,11 +52,11 @@ sealed_job() {
   truncate -s "+$1" q/jobs/fspl-1.fspl
 }
 
-value() { awk -v name="$2:" '$1 == name { print $2 }' "$1"; } # kB
+# value FILE NAME: the highest that was noted, in kB.
+value() { awk -v name="$2:" '$1 == name && $2 > most { most = $2 } END { print most }' "$1"; }
 
 # flow KIND SIZE: let it flow, and check the figures.
 flow() {
-  local processor keeper anonymous
   rm -f keeper processor
   case $1 in
   plain) new_job "$2" && "$PENSTOCK" queue-process -q q ./command ;;
@@ -56,20 +68,27 @@ flow() {
   sealed-hold) sealed_job "$2" && "$PENSTOCK" queue-process -q q --require-seal -d 'cat | cat' ./command ;;
   run) head -c "$2" /dev/zero | "$PENSTOCK" run cat '|' ./command ;;
   esac
-  processor=$(value processor VmHWM) keeper=$(value keeper VmHWM) anonymous=$(value keeper RssAnon)
-  echo "# $1, $2: processor $processor kB (anonymous $(value processor RssAnon)), keeper $keeper kB (anonymous $anonymous)" >&3
-  [ "$processor" -le 5120 ] || fail "the processor needed $processor kB"
-  [ "$keeper" -le 2048 ] || fail "the keeper needed $keeper kB"
-  [ "$anonymous" -lt 1024 ] || fail "the keeper has $anonymous kB of its own"
+  judge "$1, $2"
 }
 
-# The same within noise: pages of the binary that were touched, or not.
+# judge WHAT: the figures of processor and keeper.
+judge() {
+  local processor keeper
+  processor=$(value processor RssAnon) keeper=$(value keeper RssAnon)
+  echo "# $1: processor $processor kB of its own (VmHWM $(value processor VmHWM)), keeper $keeper kB (VmHWM $(value keeper VmHWM))" >&3
+  [ "$processor" -lt 2048 ] || fail "the processor has $processor kB of its own"
+  [ "$keeper" -lt 1024 ] || fail "the keeper has $keeper kB of its own"
+  [ "$(value processor VmHWM)" -le 8192 ] || fail "the processor needed $(value processor VmHWM) kB"
+  [ "$(value keeper VmHWM)" -le 4096 ] || fail "the keeper needed $(value keeper VmHWM) kB"
+}
+
+# independent_of_size KIND SIZE: no more than for 1 MB, but for a buffer that 1 MB did not fill.
 independent_of_size() {
   local small
   flow "$1" 1M
-  small=$(value processor VmHWM)
+  small=$(($(value processor RssAnon) + $(value keeper RssAnon)))
   flow "$1" "$2"
-  [ $(($(value processor VmHWM) - small)) -le 512 ] || fail "more for $2 than for 1M ($small kB)"
+  [ $(($(value processor RssAnon) + $(value keeper RssAnon) - small)) -le 256 ] || fail "more for $2 than for 1M ($small kB)"
 }
 
 @test "memory: 1 GB of a plain file" {
@@ -127,7 +146,5 @@ independent_of_size() {
   for n in {2..2000}; do ln packet q/jobs/fspl-$n.fspl; done
   cp packet q/jobs/fspl-1.fspl
   logged "$PENSTOCK" queue-process -q q --maxjobs 1 ./command
-  echo "# 2,000 jobs: processor $(value processor VmHWM) kB, keeper $(value keeper VmHWM) kB" >&3
-  [ "$(value processor VmHWM)" -le 5120 ]
-  [ "$(value keeper VmHWM)" -le 2048 ]
+  judge "2,000 jobs"
 }

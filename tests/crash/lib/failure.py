@@ -2,7 +2,9 @@
 
 
 class Failure(Exception):
-    pass
+    def __init__(self, sentence, survivor_was_late=False):
+        super().__init__(sentence)
+        self.survivor_was_late = survivor_was_late  # it had stopped nobody 50 ms after the first kill
 
 
 class TooLate(Failure):

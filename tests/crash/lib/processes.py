@@ -29,6 +29,15 @@ def describe(pid):
         return str(pid)
 
 
+def state_of(pid):
+    """The letter of proc(5); X if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(") ", 1)[1][0]
+    except OSError:
+        return "X"
+
+
 def left_behind(seconds=0):
     """Living descendants of ours, after that time; the dead ones are reaped."""
     end = time.monotonic() + seconds

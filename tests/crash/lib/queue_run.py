@@ -33,13 +33,15 @@ class Run:
                                         start_new_session=True, env=environment)
         self.pidfd = os.pidfd_open(self.process.pid)
         self.keeper = None  # a pidfd
+        self.keeper_pid = None
+        self.survivor_was_late = False
 
     def find_keeper(self):
         """The processor has one child. Nothing if it never comes to have one."""
         while self.keeper is None and not wait_dead([self.pidfd], 0):
             for pid in children_of(self.process.pid):
                 try:
-                    self.keeper = os.pidfd_open(pid)
+                    self.keeper, self.keeper_pid = os.pidfd_open(pid), pid
                     break
                 except ProcessLookupError:
                     pass
