@@ -113,11 +113,11 @@ void Keeper::send(const Order& order, const std::vector<int>& fds) {
   }
 }
 
-void Keeper::spawn(PipelineId pipeline, const Spawn& spawn) {
+void Keeper::spawn(PipelineId pipeline, Spawn spawn) {
   Order order{.kind = Order::Kind::spawn, .pipeline = pipeline};
   order.stage = spawn.stage;
-  order.spec = spawn.spec;
-  order.env = spawn.env;
+  order.spec = std::move(spawn.spec);
+  order.env = std::move(spawn.env);
   order.close_other_fds = spawn.close_other_fds;
   order.count_io = spawn.count_io;
   order.cgroup = spawn.cgroup;

@@ -51,7 +51,7 @@ class Keeper {
     bool gate_holds = false;
   };
   // Answered by spawned or spawn_failed. The descriptors may be closed once this returns.
-  void spawn(PipelineId pipeline, const Spawn& spawn);
+  void spawn(PipelineId pipeline, Spawn spawn);
   void let_go(PipelineId pipeline);
   struct End {
     EndMode mode = EndMode::gate_shut;

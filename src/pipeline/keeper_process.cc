@@ -54,6 +54,11 @@ sys::SpawnOutcome start(sys::StagePlan& plan, const StageSpec& spec) {
   return sys::spawn_stage(plan);
 }
 
+uint64_t start_time_of(pid_t pid) {
+  const auto stat = procfs::read_stat(pid);
+  return stat ? stat->start_time : 0;
+}
+
 void tell(std::string_view what) {
   const std::string line = cat("penstock: ", kKeeperName, ": ", what, "\n");
   static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
@@ -98,8 +103,8 @@ class KeeperProcess {
   void drop_pages() const {
     if (!is_in_row_) sys::drop_startup_pages();
   }
-  void obey(const Order& order, std::vector<sys::UniqueFd> fds);
-  void spawn(const Order& order, std::vector<sys::UniqueFd> fds);
+  void obey(Order order, std::vector<sys::UniqueFd> fds);
+  void spawn(Order order, std::vector<sys::UniqueFd> fds);
   void end_tree(PipelineId id, EndMode mode, std::chrono::milliseconds grace,
                 const std::vector<std::string>& kill_with);
   void try_again();
@@ -196,13 +201,13 @@ void KeeperProcess::take_order() {
   drop_pages();
 }
 
-void KeeperProcess::obey(const Order& order, std::vector<sys::UniqueFd> fds) {
+void KeeperProcess::obey(Order order, std::vector<sys::UniqueFd> fds) {
   switch (order.kind) {
     case Order::Kind::hold:
       for (sys::UniqueFd& fd : fds) held_.push_back(std::move(fd));
       return;
     case Order::Kind::spawn:
-      spawn(order, std::move(fds));
+      spawn(std::move(order), std::move(fds));
       return;
     case Order::Kind::let_go: {
       Pipeline& pipeline = pipelines_[order.pipeline];
@@ -227,7 +232,7 @@ void KeeperProcess::obey(const Order& order, std::vector<sys::UniqueFd> fds) {
   }
 }
 
-void KeeperProcess::spawn(const Order& order, std::vector<sys::UniqueFd> fds) {
+void KeeperProcess::spawn(Order order, std::vector<sys::UniqueFd> fds) {
   auto [entry, is_new] = pipelines_.try_emplace(order.pipeline);
   Pipeline& pipeline = entry->second;
   if (is_new) {
@@ -238,8 +243,8 @@ void KeeperProcess::spawn(const Order& order, std::vector<sys::UniqueFd> fds) {
   pipeline.lone = !order.report_start;
 
   sys::StagePlan plan;
-  plan.argv = order.spec.argv;
-  plan.env = order.env;
+  plan.argv = std::move(order.spec.argv);
+  plan.env = std::move(order.env);
   for (const std::string& variable : plan.env) {
     if (variable.starts_with("PATH=")) plan.path = variable.substr(5);
   }
@@ -283,8 +288,8 @@ void KeeperProcess::spawn(const Order& order, std::vector<sys::UniqueFd> fds) {
             .text = outcome.step});
     return;
   }
-  const auto stat = procfs::read_stat(outcome.pid);
-  const uint64_t start_time = stat ? stat->start_time : 0;
+  // Of a lone command it is read when it is asked for.
+  const uint64_t start_time = order.report_start ? start_time_of(outcome.pid) : 0;
   if (own_session_ && pipeline.tree.group == 0) pipeline.tree.group = outcome.pid;
   pipeline.tree.stages.push_back({.pid = outcome.pid, .start_time = start_time});
   pipeline.stages.push_back({.id = order.stage, .pid = outcome.pid, .count_io = order.count_io});
@@ -301,6 +306,10 @@ void KeeperProcess::end_tree(PipelineId id, EndMode mode, std::chrono::milliseco
   auto [entry, is_new] = pipelines_.try_emplace(id);
   Pipeline& pipeline = entry->second;
   if (pipeline.end) return;
+  for (JobTree::Stage& stage : pipeline.tree.stages) {
+    // Not reaped, so that it is still the one that we started.
+    if (stage.start_time == 0) stage.start_time = start_time_of(stage.pid);
+  }
   TreeEnd::Hooks hooks;
   hooks.ended = [this, id] {
     Pipeline& over = pipelines_.at(id);

@@ -31,6 +31,7 @@ class Encoder {
     add(items.size());
     for (const T& item : items) add(item);
   }
+  void reserve(size_t size) { text_.reserve(size); }
   std::string take() { return std::move(text_); }
 
  private:
@@ -116,6 +117,7 @@ void report_fields(Codec&& each, Message& m) {
 
 std::string Order::encode() const {
   Encoder out;
+  if (!env.empty()) out.reserve(8192);
   order_fields([&](const auto& field) { out.add(field); }, *this);
   out.add(grace.count());
   return out.take();

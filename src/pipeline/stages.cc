@@ -48,7 +48,7 @@ size_t Stages::start(StageSpec spec, std::vector<std::string> env,
     spawn.cgroup = cgroup_->path();
   }
   stages_.push_back({.spec = std::move(spec), .started = Clock::now()});
-  engine_.keeper.spawn(id_, spawn);
+  engine_.keeper.spawn(id_, std::move(spawn));
   return index;
 }
 
