@@ -243,7 +243,7 @@ void KeeperProcess::spawn(Order order, std::vector<sys::UniqueFd> fds) {
   pipeline.lone = !order.report_start;
 
   sys::StagePlan plan;
-  plan.argv = std::move(order.spec.argv);
+  plan.argv = order.spec.argv;
   plan.env = std::move(order.env);
   for (const std::string& variable : plan.env) {
     if (variable.starts_with("PATH=")) plan.path = variable.substr(5);
