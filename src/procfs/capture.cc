@@ -71,7 +71,7 @@ class Capture {
     read_table();
     look_at(choose ? choose(snapshot_) : std::set<pid_t>());
     probe_pipes();
-    read_surroundings(reader_, proc_.get(), source_, other_than_tcp(), snapshot_);
+    read_surroundings(reader_, proc_.get(), source_, other_than_tcp(), wanted_locks(), snapshot_);
     return std::move(snapshot_);
   }
 
@@ -188,6 +188,15 @@ class Capture {
       snapshot_.pipes[pipe] = then->second;
       return true;
     });
+  }
+
+  // Nobody waits for long for a lock for which he did not wait before. But not from look to look
+  // for ever.
+  Locks wanted_locks() const {
+    if (!source_.is_live() || earlier_ == nullptr || earlier_->builds_on_earlier) {
+      return Locks::read;
+    }
+    return std::ranges::any_of(earlier_->locks, &FileLock::waits) ? Locks::read : Locks::left_out;
   }
 
   // Sockets that only sleepers hold and held, and that were in no table of TCP before: nobody has

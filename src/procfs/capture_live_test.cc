@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -338,6 +339,28 @@ TEST_F(StillPipe, IsAskedAgainIfTheSleeperHasRun) {
     now = when_asleep_in(Call::read, sleeper_->pid());
   }
   EXPECT_EQ(look().pipes.at(spare_inode_).queued, 0U);
+}
+
+// The kernel holds up every lock of the machine while it tells of them.
+TEST(Locks, AreAskedForOnceMoreOnlyIfSomebodyWaited) {
+  const sys::UniqueFd file(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  ASSERT_TRUE(file);
+  ASSERT_EQ(::flock(file.get(), LOCK_EX), 0);
+  struct stat status {};
+  ASSERT_EQ(::fstat(file.get(), &status), 0);
+  const auto tells = [&](const Snapshot& snapshot) {
+    return std::ranges::any_of(snapshot.locks,
+                               [&](const FileLock& row) { return row.inode == status.st_ino; });
+  };
+  const auto nobody = [](const Snapshot&) { return std::set<pid_t>(); };
+  Snapshot before = take_snapshot({}, nobody);
+  ASSERT_TRUE(tells(before));
+  std::erase_if(before.locks, [](const FileLock& row) { return row.waits; });
+  Snapshot now = take_snapshot({}, nobody, &before);
+  EXPECT_FALSE(tells(now)) << "nobody waited";
+  EXPECT_TRUE(tells(take_snapshot({}, nobody, &now))) << "left out twice";
+  before.locks.push_back({.waits = true});
+  EXPECT_TRUE(tells(take_snapshot({}, nobody, &before))) << "somebody waited";
 }
 
 TEST_F(LiveProc, AnOrdinaryUserIsToldWhyAPipeIsNotAsked) {

@@ -166,9 +166,11 @@ Machine read_machine(Reader& reader, int proc, const Source& source, const Recor
 }
 
 void read_surroundings(Reader& reader, int proc, const Source& source,
-                       const std::set<ino_t>& other_than_tcp, Snapshot& snapshot) {
-  if (const auto text = reader.read_whole(proc, "locks", kMaxTable)) {
-    snapshot.locks = parse_locks(*text);
+                       const std::set<ino_t>& other_than_tcp, Locks locks, Snapshot& snapshot) {
+  if (locks == Locks::read) {
+    if (const auto text = reader.read_whole(proc, "locks", kMaxTable)) {
+      snapshot.locks = parse_locks(*text);
+    }
   }
   read_sockets(reader, proc, other_than_tcp, snapshot);
   read_cgroups(reader, source, snapshot);
