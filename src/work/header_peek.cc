@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "sys/files.h"
+#include "sys/program.h"
 
 namespace penstock::work {
 
@@ -23,6 +24,8 @@ constexpr int kMaxWindowLog = 23;
 // As gzip(1) has it: this much is decoded before any of it is written.
 constexpr size_t kGzipWindow = 32768;
 constexpr size_t kGzipInput = 64UL << 10U;
+// Around the payload of a small job.
+constexpr size_t kMostOfHeader = 16UL << 10U;
 
 // What `argv` says besides the program, as far as it does not matter here. `decodes`: whether the
 // program does so without being told.
@@ -53,6 +56,23 @@ bool is_gzip(std::string_view program, Words options) {
   return (decodes || program == "gzip") && decodes_to_stdout(options, decodes, kHarmless);
 }
 
+std::string_view without_usual_directory(std::string_view program) {
+  for (const std::string_view directory : {"/usr/bin/"sv, "/bin/"sv}) {
+    if (program.starts_with(directory)) program.remove_prefix(directory.size());
+  }
+  return program;
+}
+
+// What is behind the header; nothing if that is not whole.
+std::span<const uint8_t> feed(packet::HeaderReader& header, std::span<const uint8_t> bytes) {
+  while (!header.done() && !bytes.empty()) {
+    const size_t taken = std::min(header.wanted(), bytes.size());
+    header.feed(bytes.first(taken));
+    bytes = bytes.subspan(taken);
+  }
+  return bytes;
+}
+
 bool only_hides_messages(const pipeline::Redirect& redirect) {
   return redirect.fd == 2 && redirect.mode != pipeline::Redirect::Mode::duplicate &&
          redirect.path == "/dev/null";
@@ -77,6 +97,22 @@ class ZstdPeek : public HeaderPeek {
       if (ZSTD_isError(ZSTD_decompressStream(context_.get(), &out, &in)) != 0) return std::nullopt;
     }
     return std::span(output_).first(out.pos);
+  }
+
+  std::optional<size_t> decode_all(std::span<const uint8_t> file,
+                                   std::span<uint8_t> output) override {
+    if (!context_) return std::nullopt;
+    ZSTD_DCtx_reset(context_.get(), ZSTD_reset_session_only);
+    ZSTD_inBuffer in{.src = file.data(), .size = file.size(), .pos = 0};
+    ZSTD_outBuffer out{.dst = output.data(), .size = output.size(), .pos = 0};
+    size_t missing = 1;  // 0 behind the last byte of each frame, when all of it has been written
+    while (in.pos < in.size) {
+      const size_t before = in.pos;
+      missing = ZSTD_decompressStream(context_.get(), &out, &in);
+      if (ZSTD_isError(missing) != 0) return std::nullopt;
+      if (out.pos == out.size || in.pos == before) return std::nullopt;
+    }
+    return missing == 0 ? std::optional(out.pos) : std::nullopt;
   }
 
  private:
@@ -114,6 +150,21 @@ class GzipPeek : public HeaderPeek {
     return std::span(output_).first(output_.size() - stream_.avail_out);
   }
 
+  std::optional<size_t> decode_all(std::span<const uint8_t> file,
+                                   std::span<uint8_t> output) override {
+    if (!is_ready_) return std::nullopt;
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): zlib's type; it is not written to
+    stream_.next_in = const_cast<uint8_t*>(file.data());
+    stream_.avail_in = static_cast<uInt>(file.size());
+    stream_.next_out = output.data();
+    stream_.avail_out = static_cast<uInt>(output.size());
+    do {  // member by member
+      if (inflateReset(&stream_) != Z_OK) return std::nullopt;
+      if (inflate(&stream_, Z_SYNC_FLUSH) != Z_STREAM_END) return std::nullopt;
+    } while (stream_.avail_in > 0);
+    return output.size() - stream_.avail_out;
+  }
+
  private:
   z_stream stream_{};
   bool is_ready_;
@@ -122,45 +173,66 @@ class GzipPeek : public HeaderPeek {
 
 }  // namespace
 
-std::unique_ptr<HeaderPeek> HeaderPeek::of(const pipeline::DecoderPlan& plan) {
+std::unique_ptr<HeaderPeek> HeaderPeek::of(const pipeline::DecoderPlan& plan,
+                                           std::string_view path) {
   if (!plan.seen_through || plan.stages.size() != 1) return nullptr;
   const pipeline::StageSpec& stage = plan.stages.front();
   if (stage.opaque || stage.sandboxed || stage.argv.empty()) return nullptr;
   if (!std::ranges::all_of(stage.redirects, only_hides_messages)) return nullptr;
-  std::string_view program = stage.argv.front();
-  for (const std::string_view directory : {"/usr/bin/"sv, "/bin/"sv}) {
-    if (program.starts_with(directory)) program.remove_prefix(directory.size());
-  }
+  const std::string_view program = without_usual_directory(stage.argv.front());
   const Words options = Words(stage.argv).subspan(1);
-  if (is_zstd(program, options)) return std::make_unique<ZstdPeek>();
-  if (is_gzip(program, options)) return std::make_unique<GzipPeek>();
-  return nullptr;
+  std::unique_ptr<HeaderPeek> peek;
+  if (is_zstd(program, options)) peek = std::make_unique<ZstdPeek>();
+  if (is_gzip(program, options)) peek = std::make_unique<GzipPeek>();
+  if (peek) {
+    const std::string found = sys::find_program(stage.argv.front(), path).path;
+    peek->is_the_usual_program_ = without_usual_directory(found) == program;
+  }
+  return peek;
+}
+
+bool HeaderPeek::read_up_to(int fd, size_t most) {
+  input_.resize(most);
+  size_t count = 0;
+  bool is_whole = false;
+  while (count < input_.size() && !is_whole) {
+    const size_t more = sys::pread_some(fd, std::span(input_).subspan(count),
+                                        static_cast<off_t>(count), "job file");
+    is_whole = more == 0;
+    count += more;
+  }
+  input_.resize(count);
+  return is_whole;
 }
 
 std::optional<packet::HeaderReader> HeaderPeek::read(int fd) {
   try {
     // As much as zstd(1) reads at once; gzip(1) less, but then it goes on until a window is full.
-    input_.resize(std::max(ZSTD_DStreamInSize(), kGzipInput));
-    size_t count = 0;
-    bool is_whole = false;
-    while (count < input_.size() && !is_whole) {
-      const size_t more = sys::pread_some(fd, std::span(input_).subspan(count),
-                                          static_cast<off_t>(count), "job file");
-      is_whole = more == 0;
-      count += more;
-    }
-    const auto decoded = decode(std::span(input_).first(count), is_whole);
+    const bool is_whole = read_up_to(fd, std::max(ZSTD_DStreamInSize(), kGzipInput));
+    const auto decoded = decode(input_, is_whole);
     if (!decoded) return std::nullopt;
     packet::HeaderReader header;
-    std::span<const uint8_t> rest = *decoded;
-    while (!header.done() && !rest.empty()) {
-      const size_t taken = std::min(header.wanted(), rest.size());
-      header.feed(rest.first(taken));
-      rest = rest.subspan(taken);
-    }
+    static_cast<void>(feed(header, *decoded));
     return header.done() ? std::optional(std::move(header)) : std::nullopt;
   } catch (const Error&) {
     return std::nullopt;  // the decoder's own words will say more
+  }
+}
+
+std::optional<HeaderPeek::Whole> HeaderPeek::read_whole(int fd) {
+  if (!is_the_usual_program_) return std::nullopt;
+  try {
+    if (!read_up_to(fd, kMostOfFile + 1)) return std::nullopt;
+    std::vector<uint8_t> output(kMostOfHeader + kMostOfPayload);
+    const auto size = decode_all(input_, output);
+    if (!size) return std::nullopt;
+    Whole whole;
+    const auto payload = feed(whole.header, std::span<const uint8_t>(output).first(*size));
+    if (!whole.header.done() || payload.size() > kMostOfPayload) return std::nullopt;
+    whole.payload.assign(payload.begin(), payload.end());
+    return whole;
+  } catch (const Error&) {
+    return std::nullopt;  // as above
   }
 }
 

@@ -277,6 +277,10 @@ void set_payload(pipeline::Run::Config& config, const QueueJob& job, Scanner::Op
   config.seal = opened.metadata.seal;
   if (opened.upstream) {
     config.payload = std::move(opened.upstream);
+  } else if (opened.decoded) {
+    config.payload = pipeline::FilePayload{.fd = std::move(opened.decoded->fd),
+                                           .size = opened.decoded->size,
+                                           .name = "the decoded payload"};
   } else {
     config.payload = pipeline::FilePayload{.fd = std::move(opened.file.fd),
                                            .offset = opened.payload_offset,

@@ -59,6 +59,14 @@ std::optional<Timestamp> stood_since(const Timestamp& changed) {
              : std::nullopt;
 }
 
+std::string_view path_of(const std::vector<std::string>& environment) {
+  constexpr std::string_view kName = "PATH=";
+  for (const std::string_view variable : environment) {
+    if (variable.starts_with(kName)) return variable.substr(kName.size());
+  }
+  return {};
+}
+
 std::optional<uint64_t> sealed_bytes(const packet::Metadata& metadata) {
   return metadata.seal ? std::optional(metadata.seal->length) : std::nullopt;
 }
@@ -71,7 +79,8 @@ Scanner::Scanner(pipeline::Engine& engine, const pipeline::Options& options,
     : engine_(engine), options_(options), jobs_(jobs), decoding_(decoding), told_(told) {
   if (decoding.plan && decoding.index != Decoding::Index::none)
     index_.emplace(queue, decoding.description);
-  if (decoding.plan && decoding.is_builtin) peek_ = HeaderPeek::of(*decoding.plan);
+  if (decoding.plan && decoding.is_builtin)
+    peek_ = HeaderPeek::of(*decoding.plan, path_of(engine.environment));
 }
 
 Scanner::~Scanner() {
@@ -272,6 +281,21 @@ std::unique_ptr<pipeline::Upstream> Scanner::decode(sys::UniqueFd file) {
                                  .tap = pipeline::Forward::no});
 }
 
+std::unique_ptr<Scanner::Reading> Scanner::start_turn(const std::string& name,
+                                                      spool::JobFile file) {
+  if (peek_ && decoding_.takes_whole && file.id.size <= HeaderPeek::kMostOfFile) {
+    if (auto whole = peek_->read_whole(file.fd.get())) {
+      auto reading = std::make_unique<Reading>();
+      reading->name = name;
+      reading->id = file.id;
+      reading->whole = std::move(whole);
+      reading->done = true;
+      return reading;
+    }
+  }
+  return start_reading(name, std::move(file));
+}
+
 std::unique_ptr<Scanner::Reading> Scanner::start_reading(const std::string& name,
                                                          spool::JobFile file) {
   auto reading = std::make_unique<Reading>();
@@ -403,7 +427,7 @@ void Scanner::look_ahead(const std::vector<spool::ScannedJob>& jobs) {
     auto opened = jobs_.open(job.name);
     auto* file = std::get_if<spool::JobFile>(&opened);
     if (file == nullptr || !(file->id == job.id)) return;
-    ahead_.push_back(start_reading(job.name, std::move(*file)));
+    ahead_.push_back(start_turn(job.name, std::move(*file)));
   }
 }
 
@@ -461,8 +485,9 @@ std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::
   } else {
     std::unique_ptr<Reading> reading = take_ahead(job);
     if (!reading) {
-      reading = start_reading(job.name, {.fd = sys::duplicate(result.file.fd.get()), .id = job.id});
+      reading = start_turn(job.name, {.fd = sys::duplicate(result.file.fd.get()), .id = job.id});
     }
+    if (reading->whole) return take_whole(std::move(result), *reading->whole, job, reason);
     engine_.loop.run_until([&] { return reading->done || cancelled(); });
     const bool done = reading->done;
     const std::unique_ptr<pipeline::HeaderRead> header = std::move(reading->header);
@@ -495,13 +520,33 @@ std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::
     result.upstream = std::move(reading->upstream);
   }
   if (result.upstream && result.upstream->tap() != nullptr) result.upstream->tap()->forward_all();
-  if (result.metadata.sequence != job.number) {
-    if (index_) index_->forget(job.id);
-    reason = cat("has become job ", result.metadata.sequence);
+  if (!is_still_the_job(result, job, reason)) {
     if (result.upstream) retire(std::move(result.upstream));
     return std::nullopt;
   }
   return result;
+}
+
+bool Scanner::is_still_the_job(const Opened& opened, const spool::ScannedJob& job,
+                               std::string& reason) {
+  if (opened.metadata.sequence == job.number) return true;
+  if (index_) index_->forget(job.id);
+  reason = cat("has become job ", opened.metadata.sequence);
+  return false;
+}
+
+std::optional<Scanner::Opened> Scanner::take_whole(Opened opened, HeaderPeek::Whole& whole,
+                                                   const spool::ScannedJob& job,
+                                                   std::string& reason) {
+  if (const auto objection = objection_to(whole.header)) {
+    reason = *objection;
+    return std::nullopt;
+  }
+  opened.metadata = whole.header.metadata();
+  opened.decoded = {.fd = sys::make_memfd("penstock-payload"), .size = whole.payload.size()};
+  sys::write_all(opened.decoded->fd.get(), whole.payload, "the decoded payload");
+  if (!is_still_the_job(opened, job, reason)) return std::nullopt;
+  return opened;
 }
 
 }  // namespace penstock::work

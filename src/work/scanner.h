@@ -42,8 +42,9 @@ struct Decoding {
     failures,  // such a file is only decoded again after a while
   };
   Index index = Index::failures;
-  bool is_builtin = true;   // headers are decoded in our own process where the plan allows it
-  std::string description;  // all that headers depend on besides their files
+  bool is_builtin = true;    // headers are decoded in our own process where the plan allows it
+  bool takes_whole = false;  // and so are small jobs, at their turn
+  std::string description;   // all that headers depend on besides their files
 };
 
 // A decoder that has given a header and waits, its clock stopped, for its job's turn.
@@ -85,6 +86,11 @@ class Scanner {
     spool::JobFile file;                           // plain: stands at the payload
     uint64_t payload_offset = 0;                   // plain
     std::unique_ptr<pipeline::Upstream> upstream;  // with a decoder
+    struct Decoded {
+      sys::UniqueFd fd;
+      uint64_t size = 0;
+    };
+    std::optional<Decoded> decoded;  // instead of a decoder: a small payload, good to its end
   };
   // Nothing if the file is gone, or another one, or without a header by now: then a rescan is due
   // (D10). `reason` says which. Throws like scan().
@@ -117,6 +123,7 @@ class Scanner {
   struct Reading : Source {
     std::unique_ptr<pipeline::Upstream> upstream;
     std::unique_ptr<pipeline::HeaderRead> header;
+    std::optional<HeaderPeek::Whole> whole;  // then there is no decoder
     bool done = false;
   };
 
@@ -133,6 +140,8 @@ class Scanner {
                                                const packet::HeaderReader& header,
                                                spool::JobSet& set);
   std::unique_ptr<Reading> start_reading(const std::string& name, spool::JobFile file);
+  // For a job's turn. A small one is read to its end at once.
+  std::unique_ptr<Reading> start_turn(const std::string& name, spool::JobFile file);
   void collect_finished(spool::JobSet& set, std::optional<uint64_t> wanted);
   void finish_reading(Reading& reading, spool::JobSet& set, std::optional<uint64_t> wanted);
   void skip(const std::string& name, const spool::FileIdentity& id, const std::string& reason,
@@ -148,6 +157,9 @@ class Scanner {
   std::unique_ptr<pipeline::Upstream> decode(sys::UniqueFd file);
   std::optional<std::string> objection_to(const packet::HeaderReader& header) const;
   bool only_signed_count() const;
+  bool is_still_the_job(const Opened& opened, const spool::ScannedJob& job, std::string& reason);
+  std::optional<Opened> take_whole(Opened opened, HeaderPeek::Whole& whole,
+                                   const spool::ScannedJob& job, std::string& reason);
 
   pipeline::Engine& engine_;
   const pipeline::Options& options_;

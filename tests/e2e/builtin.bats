@@ -143,3 +143,65 @@ begun_are() { [ "$(wc -l <begun)" = "$1" ]; }
   grep -q fspl-1 list && [ "$(grep -c fspl- list)" = 1 ]
   grep -q "fspl-2.fspl is skipped: .*sign" err
 }
+
+# ran OPTION...: one run over 250 odd packets, each job once, and what came of it.
+ran() {
+  local folder=$1
+  shift
+  rm -rf q "$folder" got/* && cp -r saved q
+  process --no-index --order-by Timestamp --on-error Leave "$@" "${keep[@]}"
+  mkdir "$folder" && mkdir "$folder/got" && find got -name '[0-9]*' -exec cp {} "$folder/got" \; && ls q/jobs >"$folder/left"
+  # Which jobs failed; why, is in the decoder's words, or in those of whoever saw it first.
+  sed -n 's/\(: job [0-9]* ([^)]*) failed\).*/\1/p' err >"$folder/said"
+  echo "$status" >"$folder/status"
+}
+
+@test "builtin: 750 jobs, good and bad, small ones whole in-process: the same results as by the decoder" {
+  local format decoder seed
+  for format in zstd gzip zstd; do
+    seed=${seed:+$$}
+    decoder="$format -dcq"
+    rm -rf saved q && penstock queue-init -q saved
+    PENSTOCK=$PENSTOCK "$root/tests/support/odd_packets" "$format" saved/jobs 250 "${seed:=1}"
+    limit=200 ran in-process -d "$decoder"
+    limit=200 ran decoded -d "$decoder" --no-builtin-decoders
+    diff -r in-process decoded >difference || { cat difference; fail "$format, seed $seed"; }
+    [ "$(ls decoded/got | wc -l)" -gt 90 ] && [ "$(wc -l <decoded/said)" -gt 20 ] || { show; fail "nothing was compared"; }
+  done
+}
+
+@test "builtin: no decoder is begun for a small job, and one for a large one, a damaged one, another program" {
+  [ -n "$(command -v strace)" ] || skip "there is no strace"
+  add_job zstd -q <<<"payload 1"
+  random_bytes 100000 >large && add_job zstd -q <large
+  add_job gzip -1 <<<"payload 3"
+  cp -r q saved
+  begun() { grep -c 'execve(.*/zstd".* = 0' trace || true; }
+  traced() { strace -f -qq -e trace=execve -o trace "$PENSTOCK" queue-process -q q --no-index "$@" "${keep[@]}" >out 2>err </dev/null; }
+  # zstd(1) knows gzip as well; what we do not know of it is left to it.
+  traced -d 'zstd -dcq' && [ "$(begun)" -ge 2 ] && [ "$(cat q/nextseq)" = 4 ]
+  [ "$(cat got/1)" = "payload 1" ] && cmp got/2 large && [ "$(cat got/3)" = "payload 3" ]
+  rm -rf q && cp -r saved q && rm q/jobs/fspl-[23].fspl
+  traced -d 'zstd -dcq' && [ "$(begun)" = 0 ] && [ "$(cat q/nextseq)" = 2 ]
+  rm -rf q && cp -r saved q && rm q/jobs/fspl-[23].fspl
+  traced -d 'zstd -dcq' --no-builtin-decoders && [ "$(begun)" -ge 1 ] && [ "$(cat q/nextseq)" = 2 ]
+  # Damaged in its last byte: the decoder says so, and nothing is committed.
+  rm -rf q got/1 && cp -r saved q && rm q/jobs/fspl-[23].fspl
+  flip() { printf '%b' "\\x$(printf %02x $((0x$(tail -c 1 "$1" | od -An -tx1 | tr -d ' ') ^ 1)))" | dd of="$1" bs=1 seek=$(($(stat -c %s "$1") - 1)) conv=notrunc status=none; }
+  flip q/jobs/fspl-1.fspl
+  traced -d 'zstd -dcq' || true
+  [ "$(begun)" -ge 1 ] && [ ! -e got/1 ] && [ "$(cat q/nextseq)" = 1 ] && grep -q "fspl-1.fspl is skipped: .*zstd" err
+}
+
+@test "builtin: a small sealed job whose seal is wrong is refused, in-process as well" {
+  printf 'one\n' >a && printf 'two\n' >b
+  penstock prepare -s seq -i a --seal >sealed
+  head -c -4 sealed >other && cat b >>other
+  zstd -qc <other >q/jobs/fspl-1.fspl
+  process -d 'zstd -dcq' "${keep[@]}"
+  refused 1 "seal"
+  zstd -qc <sealed >q/jobs/fspl-1.fspl
+  process -d 'zstd -dcq' --require-seal "${keep[@]}"
+  succeeded 1
+  cmp got/1 a
+}
