@@ -126,6 +126,7 @@ int drain_many(const work::DrainSettings& settings, const std::vector<std::strin
     work::DrainSettings own = settings;
     own.queue_dir = turn.queue;
     own.lane = &turn.counts;
+    own.lanes = lanes.lanes;
     // In order of time each run begins anew, with what was left in the queue, too.
     if (own.order == work::OrderBy::sequence) own.slice = turn.slice;
     if (own.max_jobs) own.max_jobs = *own.max_jobs - std::min(*own.max_jobs, turn.done);
@@ -143,6 +144,10 @@ std::vector<std::string> queues_of(const Arguments& arguments) {
       if (std::find(queues.begin(), queue, *queue) != queue) {
         throw UsageError("queue-process", cat("queue ", printable(*queue), " is given twice"));
       }
+    }
+    if (const auto twice = work::same_queue(queues)) {
+      throw UsageError("queue-process", cat("queue ", printable(twice->first), " is the same as ",
+                                            printable(twice->second)));
     }
     if (queues.size() > 1 && arguments.has("follow"))
       throw UsageError("queue-process", "--follow takes one queue");

@@ -38,7 +38,9 @@ void look_for_commit_tails(Examination& examination, const RuleInfo& rule) {
 }
 
 // Bytes or processor time; that a thread was woken (by a timer, say) does not carry a pipeline on.
+// Whoever holds a gate does other things as well; what it relays its neighbours show.
 bool gets_on(const Scene& scene, const Process& process) {
+  if (scene.holds_gate(process.id())) return false;
   const Process* before = was(scene, process);
   if (before == nullptr || before->cpu_ticks != process.cpu_ticks) return true;
   if (before->io && process.io) return !(*before->io == *process.io);

@@ -78,6 +78,21 @@ TEST(R48, ATimerAloneDoesNotCarryItOn) {
   EXPECT_FALSE(examine(stage).has("R48"));
 }
 
+// It looks at the others, and counts them; what it relays by splice(2) is not in its counters.
+TEST(R48, WhatAHolderOfTheGateReadsDoesNotCarryItOn) {
+  for (const bool is_gate : {false, true}) {
+    Staged stage;
+    stage.process(20, "cat").stdout_pipe(8).writing(1);
+    stage.process(10, "penstock").holds_read(20, 8).holds_write(21, 9).polling().switches(3);
+    stage.process(10).moves_bytes(400, 0);
+    if (is_gate) stage.process(10).gate(22, 9, "penstock-gate 1\npipe=9\nstate=shut\n");
+    stage.process(22, "sleep").stdin_pipe(9).sleeping();
+    const Examined seen = examine(stage);
+    EXPECT_NE(seen.has("R48"), is_gate);
+    EXPECT_NE(seen.scene().rate(10).has_value(), is_gate);
+  }
+}
+
 TEST(R48, NothingIsSaidOfAPipelineThatIsStuck) {
   Staged stage;
   stage_slow(stage);

@@ -234,6 +234,12 @@ void Scene::find_gates() {
   for (auto& [pipe, gate] : found) gates_.push_back(std::move(gate));
 }
 
+bool Scene::holds_gate(const ProcessId& process) const {
+  return std::ranges::any_of(gates_, [&](const GateText& gate) {
+    return std::ranges::find(gate.holders, process) != gate.holders.end();
+  });
+}
+
 void Scene::find_waits(const Process& process) {
   const size_t first = waits_.size();
   const Process& was = *find_before(process.id());
@@ -323,6 +329,7 @@ std::optional<Scene::Rate> Scene::rate(pid_t pid) const {
   if (process == nullptr) return std::nullopt;
   const Process* was = before_.find(process->id());
   if (was == nullptr || !was->io || !process->io || seconds_between() <= 0) return std::nullopt;
+  if (holds_gate(process->id())) return std::nullopt;
   const auto per_second = [&](uint64_t from, uint64_t to) {
     return to < from ? 0.0 : static_cast<double>(to - from) / seconds_between();
   };

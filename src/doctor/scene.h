@@ -94,7 +94,8 @@ class Scene {
   bool moved(pid_t pid) const;
   // Whether what its threads wait for could be read at all.
   bool is_told(pid_t pid) const;
-  // Bytes per second through its read and write calls between the snapshots; nothing if not told.
+  // Bytes per second through its read and write calls between the snapshots; nothing if not told,
+  // and nothing of whoever holds a gate: those relay by splice(2), and read of others' processes.
   struct Rate {
     double read = 0;
     double written = 0;
@@ -123,6 +124,8 @@ class Scene {
   // The gate whose write end this is; nothing if none advertises it.
   const GateText* gate(ino_t pipe) const;
   const std::vector<GateText>& gates() const { return gates_; }
+  // Whether it is the processor or the keeper of a run.
+  bool holds_gate(const ProcessId& process) const;
 
   // Processes whose descriptor table could not be read: a hidden holder may be among them.
   std::vector<ProcessId> unreadable() const;

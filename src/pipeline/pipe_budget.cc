@@ -29,6 +29,10 @@ PipeBudget::PipeBudget() {
            2;  // 0 pages: no limit, as in the kernel
 }
 
+void PipeBudget::share_among(size_t processes) {
+  if (limit_ != 0) limit_ = std::max<size_t>(limit_ / processes, 1);
+}
+
 size_t PipeBudget::enlarge(int fd, size_t bytes) {
   const size_t before = sys::pipe_size(fd);
   if (bytes == before) return before;

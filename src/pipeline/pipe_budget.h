@@ -13,6 +13,8 @@ class PipeBudget {
   // Makes the pipe `bytes` large if budget and kernel allow. Only for a pipe that nobody else has
   // seen yet. Returns the size that it has afterwards.
   size_t enlarge(int fd, size_t bytes);
+  // We are one of so many processes of this user that take as much.
+  void share_among(size_t processes);
   // What enlarge() took is free again.
   void give_back(size_t bytes);
 

@@ -61,8 +61,14 @@ void write_run_record(int lock_fd, const RunRecord& record, Durable durable) {
   if (durable == Durable::yes) sys::sync_data(lock_fd, "the lock file");
 }
 
+// A block of most file systems.
+constexpr off_t kRecordRoom = 4096;
+
 void clear_run_record(int lock_fd) {
   sys::truncate(lock_fd, 0, "the lock file");
+  // Room for the next one, where the file system can keep it: a full disk is freed by draining the
+  // queue.
+  static_cast<void>(::fallocate(lock_fd, FALLOC_FL_KEEP_SIZE, 0, kRecordRoom));
 }
 
 HolderState holder_state(const RunRecord& record) {

@@ -30,6 +30,13 @@ void block_signals(std::initializer_list<int> signals) {
   }
 }
 
+void unblock_signals(std::initializer_list<int> signals) {
+  const sigset_t set = signal_set(signals);
+  if (const int error = pthread_sigmask(SIG_UNBLOCK, &set, nullptr); error != 0) {
+    throw Error::from_errno("unblock signals", error);
+  }
+}
+
 void block_all_signals() {
   sigset_t set;
   sigfillset(&set);

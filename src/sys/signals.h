@@ -15,6 +15,7 @@ namespace penstock::sys {
 sigset_t signal_set(std::initializer_list<int> signals);
 // Blocks `signals` in this thread (and those it starts) until the process ends.
 void block_signals(std::initializer_list<int> signals);
+void unblock_signals(std::initializer_list<int> signals);
 void block_all_signals();
 // Nothing but SIGKILL and SIGSTOP reaches this thread as long as it lives; what came meanwhile is
 // delivered at its end.

@@ -91,6 +91,7 @@ void Drain::lock_queue() {
   const bool in_lane = settings_.lane != nullptr;
   interruption_.emplace(engine_.loop, settings_.drain_time,
                         in_lane ? Interruption::Senders::also_parent : Interruption::Senders::any);
+  engine_.budget.share_among(settings_.lanes);
   if (in_lane) {
     progress_.emplace(engine_.loop, *settings_.lane);
   } else {

@@ -43,6 +43,7 @@ struct DrainSettings {
   std::chrono::seconds drain_time{0};  // after a signal, before the running job is ended
   // In a lane: where it counts, and after how long it makes room for others, between two jobs.
   LaneCounts* lane = nullptr;
+  uint64_t lanes = 1;  // at work at the same time, this one among them
   std::optional<std::chrono::milliseconds> slice;
   Told* told = nullptr;  // what the runs before this one have said; null: there are none
 };

@@ -30,9 +30,14 @@ sys::SignalFd caught_signals() {
 Interruption::Interruption(sys::EventLoop& loop, std::chrono::seconds patience, Senders senders)
     : patience_(patience),
       senders_(senders),
+      parent_(::getppid()),
       patience_timer_(loop, [this] { tell_now(); }),
       signals_(caught_signals()),
       watch_(loop, signals_.fd(), EPOLLIN, [this](uint32_t) { take_signals(); }) {}
+
+bool Interruption::is_orphan() const {
+  return senders_ == Senders::also_parent && ::getppid() != parent_;
+}
 
 void Interruption::take_signals() {
   while (const auto next = signals_.next_received()) {
@@ -41,7 +46,7 @@ void Interruption::take_signals() {
       signal_ = next->signal;
       first_was_passed_on_ = is_passed_on;
       tell_soon();
-    } else if (senders_ == Senders::any || is_passed_on == first_was_passed_on_) {
+    } else if (senders_ == Senders::any || is_orphan() || is_passed_on == first_was_passed_on_) {
       tell_now();
     }
     if (each_) each_(next->signal);
@@ -50,7 +55,7 @@ void Interruption::take_signals() {
 
 void Interruption::tell_soon() {
   if (!listener_) return;
-  if (patience_.count() == 0) {
+  if (!is_patient()) {
     tell_now();
     return;
   }
@@ -66,6 +71,8 @@ void Interruption::tell_now() {
 
 bool Interruption::has_come_by_now() {
   take_signals();
+  // Its signal comes a moment after its pipes are closed.
+  if (!signal_ && is_orphan()) signal_ = SIGTERM;
   return has_come();
 }
 

@@ -1,8 +1,10 @@
 #include "work/lanes.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,8 +14,10 @@
 #include <cstdio>
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <new>
+#include <set>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -27,6 +31,7 @@
 #include "work/interruption.h"
 #include "work/line_prefixer.h"
 #include "work/progress.h"
+#include "work/run_failure.h"
 
 namespace penstock::work {
 
@@ -61,6 +66,30 @@ Pipe make_pipe() {
   int ends[2] = {-1, -1};
   if (::pipe2(ends, O_CLOEXEC) != 0) throw Error::from_errno("make a pipe");
   return {.read = sys::UniqueFd(ends[0]), .write = sys::UniqueFd(ends[1])};
+}
+
+std::optional<std::pair<dev_t, ino_t>> place_of(const std::string& queue) {
+  struct stat status {};
+  if (::stat(queue.c_str(), &status) != 0) return std::nullopt;
+  return std::pair(status.st_dev, status.st_ino);
+}
+
+// What it has of a queue need not be in order: then its run says so. Where nobody can look, neither
+// may be told that there is nothing.
+bool looks_like_queue(const std::filesystem::path& directory) {
+  const auto is_there = [&](const char* name) {
+    struct stat status {};
+    return ::lstat((directory / name).c_str(), &status) == 0 ||
+           (errno != ENOENT && errno != ENOTDIR);
+  };
+  return directory.filename() != "lost+found" && (is_there("jobs") || is_there("nextseq"));
+}
+
+// Keeps a descriptor free for what must not fail.
+sys::UniqueFd reserve_descriptor() {
+  sys::UniqueFd reserved(::eventfd(0, EFD_CLOEXEC));
+  if (!reserved) throw Error::from_errno("make an eventfd");
+  return reserved;
 }
 
 class Lanes {
@@ -135,6 +164,7 @@ class Lanes {
       out = make_pipe();
       err = make_pipe();
     }
+    sys::UniqueFd reserved = reserve_descriptor();
     std::fflush(nullptr);
     const pid_t parent = ::getpid();
     const pid_t pid = ::fork();
@@ -146,18 +176,19 @@ class Lanes {
                .done = queues_[number].done,
                .counts = counts_[at]});
     }
-    auto pidfd = sys::open_pidfd(pid);
-    if (!pidfd) {
-      const int error = errno;
-      ::kill(pid, SIGTERM);
+    reserved.reset();
+    try {
+      lane.pidfd = std::move(sys::open_pidfd(pid).value());
+      lane.end.emplace(loop_, lane.pidfd.get(), EPOLLIN, [this, at](uint32_t) { end_turn(at); });
+    } catch (const std::exception&) {
+      // It has hardly begun; whatever it runs by now is ended by its keeper.
+      ::kill(pid, SIGKILL);
       ::waitpid(pid, nullptr, 0);
-      throw Error::from_errno(cat("watch over ", printable(dir)), error);
+      throw Error(cat("cannot watch over a process for ", printable(dir)));
     }
     waiting_.pop_front();
     lane.queue = number;
     lane.pid = pid;
-    lane.pidfd = std::move(*pidfd);
-    lane.end.emplace(loop_, lane.pidfd.get(), EPOLLIN, [this, at](uint32_t) { end_turn(at); });
     if (settings_.prefix_output) {
       read_lines(std::move(out.read), STDOUT_FILENO, dir);
       read_lines(std::move(err.read), STDERR_FILENO, dir);
@@ -170,9 +201,14 @@ class Lanes {
   [[noreturn]] void be_lane(pid_t parent, const Pipe& out, const Pipe& err,
                             const LaneTurn& turn) const {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    // Until it takes signals itself they end it, for instance while it waits for a lock.
+    sys::unblock_signals({SIGHUP, SIGINT, SIGQUIT, SIGTERM});
     if (::getppid() != parent) ::raise(SIGTERM);  // it had died before we asked
     // Another reader of the others' lines would keep SIGPIPE from them, once the original is gone.
     for (const auto& output : outputs_) output->close_copy();
+    for (const Lane& lane : lanes_) {
+      if (lane.pidfd) ::close(lane.pidfd.get());
+    }
     if (settings_.prefix_output) {
       ::dup2(out.write.get(), STDOUT_FILENO);
       ::dup2(err.write.get(), STDERR_FILENO);
@@ -197,7 +233,8 @@ class Lanes {
   void read_lines(sys::UniqueFd from, int to, const std::string& dir) {
     std::erase_if(outputs_, [](const auto& output) { return output->is_at_end(); });
     outputs_.push_back(
-        std::make_unique<LinePrefixer>(loop_, std::move(from), to, cat(printable(dir), ": ")));
+        std::make_unique<LinePrefixer>(loop_, std::move(from), to, cat(printable(dir), ": "),
+                                       [this] { return !interruption_.has_come_by_now(); }));
   }
 
   void end_turn(size_t at) {
@@ -263,19 +300,38 @@ class Lanes {
 }  // namespace
 
 std::vector<std::string> queues_below(const std::string& dir) {
-  std::vector<std::string> found;
+  std::vector<std::string> names;
   std::error_code error;
   for (std::filesystem::directory_iterator each(dir, error), end; !error && each != end;
        each.increment(error)) {
     const std::string name = each->path().filename().string();
-    std::error_code ignored;
-    if (name.front() == '.' || !std::filesystem::is_directory(each->path() / "jobs", ignored))
-      continue;
-    found.push_back(cat(dir, dir.ends_with('/') ? "" : "/", name));
+    if (name.front() != '.' && looks_like_queue(each->path())) names.push_back(name);
   }
-  if (error) throw Error(cat("cannot read ", printable(dir), ": ", error.message()));
-  std::ranges::sort(found);
+  if (error) {
+    throw RunFailure(error.value() == ENOENT ? FailureKind::no_queue : FailureKind::io,
+                     cat("cannot read ", printable(dir), ": ", error.message()));
+  }
+  std::ranges::sort(names);
+  std::vector<std::string> found;
+  std::set<std::pair<dev_t, ino_t>> known;
+  for (const std::string& name : names) {
+    std::string queue = cat(dir, dir.ends_with('/') ? "" : "/", name);
+    const auto place = place_of(queue);
+    if (!place || known.insert(*place).second) found.push_back(std::move(queue));
+  }
   return found;
+}
+
+std::optional<std::pair<std::string, std::string>> same_queue(
+    const std::vector<std::string>& queues) {
+  std::map<std::pair<dev_t, ino_t>, std::string> known;
+  for (const std::string& queue : queues) {
+    const auto place = place_of(queue);
+    if (!place) continue;
+    const auto [first, is_new] = known.try_emplace(*place, queue);
+    if (!is_new) return std::pair(queue, first->second);
+  }
+  return std::nullopt;
 }
 
 LanesEnd drain_in_lanes(const std::vector<std::string>& queues, const LaneSettings& settings,

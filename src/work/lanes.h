@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "work/lane_counts.h"
@@ -34,9 +35,14 @@ struct LanesEnd {
   std::optional<int> interrupted_by;
 };
 
-// Directories right below `dir` that are queues, sorted by name, hidden ones left out. Throws Error
-// if `dir` cannot be read.
+// Directories right below `dir` that are queues, or look like a queue that is broken or cannot be
+// looked at; sorted by name, hidden ones left out, and of several names of one only the first.
+// Throws Error if `dir` cannot be read.
 std::vector<std::string> queues_below(const std::string& dir);
+
+// The first of them that is a directory which came before under another name, and that name.
+std::optional<std::pair<std::string, std::string>> same_queue(
+    const std::vector<std::string>& queues);
 
 // Each queue's turns are made by `drain` in a process of its own, forked from this one, whose exit
 // status is what `drain` returns: whatever becomes of one, the others go on. A signal is passed on

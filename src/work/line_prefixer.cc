@@ -1,14 +1,14 @@
 #include "work/line_prefixer.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
-
-#include "base/error.h"
-#include "sys/files.h"
 
 namespace penstock::work {
 
@@ -20,8 +20,9 @@ constexpr size_t kLargestPipe = 1 << 20;  // /proc/sys/fs/pipe-max-size, unless 
 
 }  // namespace
 
-LinePrefixer::LinePrefixer(sys::EventLoop& loop, sys::UniqueFd from, int to, std::string prefix)
-    : from_(std::move(from)), to_(to), prefix_(std::move(prefix)) {
+LinePrefixer::LinePrefixer(sys::EventLoop& loop, sys::UniqueFd from, int to, std::string prefix,
+                           std::function<bool()> may_wait)
+    : from_(std::move(from)), to_(to), prefix_(std::move(prefix)), may_wait_(std::move(may_wait)) {
   ::fcntl(from_.get(), F_SETFL, O_NONBLOCK);
   watch_.emplace(loop, from_.get(), EPOLLIN, [this](uint32_t) { take(); });
 }
@@ -67,12 +68,26 @@ void LinePrefixer::pass_on(size_t size) {
   }
   if (out.back() != '\n') out += '\n';
   text_.erase(0, size);
-  try {
-    sys::write_all(to_, out, "output");
-  } catch (const Error&) {
+  if (!write(out)) {
     text_.clear();
     end();
   }
+}
+
+// Never sleeps in write(2) for long: whoever reads may not, and signals are to be heeded meanwhile.
+bool LinePrefixer::write(std::string_view out) const {
+  constexpr int kLookAgain = 100;  // milliseconds
+  while (!out.empty()) {
+    pollfd entry{.fd = to_, .events = POLLOUT, .revents = 0};
+    const int ready = ::poll(&entry, 1, kLookAgain);
+    if (ready == 0 && !may_wait_()) return false;
+    if (ready <= 0) continue;
+    // A pipe that says so takes that much.
+    const ssize_t count = ::write(to_, out.data(), std::min<size_t>(out.size(), PIPE_BUF));
+    if (count < 0 && errno != EINTR && errno != EAGAIN) return false;
+    if (count > 0) out.remove_prefix(static_cast<size_t>(count));
+  }
+  return true;
 }
 
 void LinePrefixer::end() {

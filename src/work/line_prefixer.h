@@ -2,8 +2,10 @@
 // writers can be told apart and are never mixed.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "sys/event_loop.h"
 #include "sys/unique_fd.h"
@@ -13,8 +15,10 @@ namespace penstock::work {
 class LinePrefixer {
  public:
   // Reads `from` as it comes and writes to `to`, which is borrowed and may block. A line of more
-  // than 64 KiB is passed on in parts. Where `to` cannot be written any more, `from` is closed.
-  LinePrefixer(sys::EventLoop& loop, sys::UniqueFd from, int to, std::string prefix);
+  // than 64 KiB is passed on in parts. Where `to` cannot be written any more, `from` is closed; so
+  // it is where `to` takes nothing for a while and `may_wait`, asked each 100 ms, says no.
+  LinePrefixer(sys::EventLoop& loop, sys::UniqueFd from, int to, std::string prefix,
+               std::function<bool()> may_wait);
 
   bool is_at_end() const { return !watch_; }
   // Takes what is there now, without waiting for more, and passes on the last line even if it is
@@ -26,11 +30,13 @@ class LinePrefixer {
  private:
   bool take();
   void pass_on(size_t size);
+  bool write(std::string_view out) const;
   void end();
 
   sys::UniqueFd from_;
   int to_;
   std::string prefix_;
+  std::function<bool()> may_wait_;
   std::string text_;
   std::optional<sys::Watch> watch_;
 };

@@ -17,7 +17,8 @@ namespace {
 class LinePrefixerTest : public ::testing::Test {
  protected:
   LinePrefixerTest() {
-    prefixer_.emplace(loop_, std::move(in_.read), out_.write.get(), "q: ");
+    prefixer_.emplace(loop_, std::move(in_.read), out_.write.get(),
+                      "q: ", [this] { return asked_++ < 2; });
     EXPECT_GE(::fcntl(out_.write.get(), F_SETPIPE_SZ, 1 << 20), 1 << 20);
   }
   void put(const std::string& text) {
@@ -45,8 +46,17 @@ class LinePrefixerTest : public ::testing::Test {
   sys::EventLoop loop_;
   Pipe in_;
   Pipe out_;
+  int asked_ = 0;  // whether to go on waiting
   std::optional<LinePrefixer> prefixer_;
 };
+
+TEST_F(LinePrefixerTest, WaitsForAReaderOnlyAsLongAsItMay) {
+  const std::string full(1 << 20, 'x');
+  ASSERT_EQ(::write(out_.write.get(), full.data(), full.size()), 1 << 20);
+  put("one\n");
+  EXPECT_EQ(asked_, 3);
+  EXPECT_TRUE(prefixer_->is_at_end());
+}
 
 TEST_F(LinePrefixerTest, NamesEachLine) {
   put("one\n\ntwo\n");

@@ -194,7 +194,11 @@ void Scanner::save_now_and_then(const spool::JobSet& set) {
 void Scanner::save_index(const spool::JobSet& set) {
   if (!index_ || !index_is_loaded_) return;
   set.for_each([this](const spool::ScannedJob& job) {
-    if (!job.stood_since || index_->find(job.name, job.id, *job.stood_since) != nullptr) return;
+    if (!job.stood_since) return;
+    const spool::IndexRow* row = index_->find(job.name, job.id, *job.stood_since);
+    // What failed once may have been decoded since.
+    if (row != nullptr && std::holds_alternative<spool::IndexedHeader>(row->entry)) return;
+    if (row != nullptr) index_->forget(job.id);
     index_->add(job.name, job.id, *job.stood_since,
                 spool::IndexedHeader{.number = job.number,
                                      .created = job.created,

@@ -53,6 +53,24 @@ fill='{ head -c 2M /dev/zero >disk/fill || true; } 2>/dev/null'
   noticed "No space left on device"
 }
 
+@test "disk: full, a queue that has ended well before is drained all the same, which makes room" {
+  need_mounts
+  mkdir disk && echo payload >payload
+  for jobs in 1 2; do
+    echo $jobs >n
+    penstock prepare -s n -i payload >job-$jobs
+  done
+  export fill
+  in_namespaces bash -c '
+    mount -t tmpfs -o size=1m tmpfs disk && "$PENSTOCK" queue-init -q disk/q && cp job-1 disk/q/jobs/fspl-1.fspl || exit 90
+    "$PENSTOCK" queue-process -q disk/q cat >out-1 || exit 91
+    cp job-2 disk/q/jobs/fspl-2.fspl && [ ! -s disk/q/nextseq.lock ] || exit 92
+    eval "$fill"
+    "$PENSTOCK" queue-process -q disk/q cat >out-2 2>err || exit 93
+    [ -z "$(ls disk/q/jobs)" ] && [ "$(cat disk/q/nextseq)" = 3 ]' || { cat err; fail "$?"; }
+  cmp out-2 payload
+}
+
 @test "disk: read-only, noticed before the command is started" {
   need_mounts
   on_disk 'mount -o remount,ro disk' 'mount -o remount,rw disk'

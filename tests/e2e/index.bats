@@ -152,6 +152,18 @@ listed() { penstock queue-ls -q q -d ./decoder "$@" | awk 'NR > 1 { print $1 }' 
   [ "$(cat got/1)" = "payload 1" ]
 }
 
+@test "index: a header that came after a failure takes its place" {
+  waiting 2 2
+  printf '#!/bin/sh\n[ ! -e %s/broken ] || exit 2\nexec gzip -dc\n' "$T" >breaks && chmod +x breaks
+  settle
+  touch broken && process -d ./breaks "${keep[@]}"
+  says "fspl-2.fspl is skipped: breaks exited 2"
+  rm broken && process -d ./breaks --retry-undecodable "${keep[@]}"
+  says_not "is skipped"
+  process -d ./breaks "${keep[@]}"
+  says_not "is skipped"
+}
+
 @test "index: what it says wrongly does no harm" {
   waiting 1 2
   [ "$(listed)" = "1 2 " ]
