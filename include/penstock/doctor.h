@@ -89,7 +89,7 @@ struct Edge {
   std::string from;  // ids of nodes
   std::string to;
   pid_t thread = 0;        // which thread of `from` waits
-  std::string kind;        // "pipe_full", "pipe_empty", "gate", "child", "lock", …
+  std::string kind;        // "pipe-full", "pipe-empty", "gate", "child", "lock", …
   bool strong = true;      // false: `from` waits for any of several things
   std::uint64_t pipe = 0;  // its inode; 0: none
   std::string sentence;

@@ -117,6 +117,7 @@ struct StageResult {
   std::optional<int> exit_code;  // 0 to 255, if it exited
   std::optional<int> signal;     // if one killed it
   int start_error = 0;           // errno, if it could not be started
+  bool is_counted = false;       // whether the kernel told the two below
   std::uint64_t bytes_read = 0;  // through its read calls, whatever from
   std::uint64_t bytes_written = 0;
   std::chrono::milliseconds took{0};

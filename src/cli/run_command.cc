@@ -27,8 +27,10 @@ std::string report_line(const Stage& stage) {
   std::snprintf(seconds.data(), seconds.size(), "%.3f", time.count());
   const std::string status =
       stage.status ? stage.status->sentence() : pipeline::start_failure(stage);
-  return cat(printable(stage.name()), ": ", status, ", ", stage.bytes_read,
-             " bytes by read calls, ", stage.bytes_written, " bytes by write calls, ",
+  const std::string bytes = stage.is_counted ? cat(stage.bytes_read, " bytes by read calls, ",
+                                                   stage.bytes_written, " bytes by write calls, ")
+                                             : "bytes not told, ";
+  return cat(printable(stage.name()), ": ", status, ", ", bytes,
              stage.status ? seconds.data() : "0", " s");
 }
 

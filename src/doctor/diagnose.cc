@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "doctor/rule.h"
+#include "doctor/strays.h"
 #include "doctor/unseen.h"
 
 namespace penstock::doctor {
@@ -119,11 +120,32 @@ class Unknowns {
       add(wait.process, cat(name_of(*process), ": who holds the other end of pipe ", wait.pipe,
                             " is not told: ", who_hides(), advice()));
     }
+    if (const Process* stray = seen_stray(wait)) {
+      add(wait.process, cat(name_of(*process), ": ", name_of(*stray), " alone is seen to hold the ",
+                            "other end of pipe ", wait.pipe, ", which is not its business; but ",
+                            who_hides(), advice()));
+    }
     const bool on_some_pipe = wait.kind == WaitKind::pipe_read || wait.kind == WaitKind::pipe_write;
     if (wait.steady && on_some_pipe && wait.pipe == 0 && wait.fd < 0) {
       add(wait.process,
           cat(name_of(*process), ": sleeps on a pipe, and which one is not told", advice()));
     }
+  }
+
+  // Who has no business with the other end, and would be the cause if it were certain that nobody
+  // else has that end. Null: nobody, or somebody else may.
+  const Process* seen_stray(const Wait& wait) const {
+    const bool reads = wait.kind == WaitKind::pipe_read && scene_.is_empty(wait.pipe) != false;
+    const bool writes = wait.kind == WaitKind::pipe_write && scene_.writable(wait.pipe) != true;
+    if (!wait.steady || wait.pipe == 0 || !(reads || writes) || is_explained(wait.pipe) ||
+        scene_.gate(wait.pipe) != nullptr) {
+      return nullptr;
+    }
+    const Process& process = *scene_.find(wait.process);
+    if (!may_have_hidden_stage(scene_, process)) return nullptr;
+    const auto& holders = reads ? scene_.writers(wait.pipe) : scene_.readers(wait.pipe);
+    const auto strays = only_strays_seen(scene_, holders, process, wait.pipe);
+    return strays.empty() ? nullptr : strays.front().first->process;
   }
 
   void judge_unseen_wait(const Process& process) {

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "doctor/looking.h"
+#include "doctor/strays.h"
 
 namespace penstock::doctor {
 
@@ -193,7 +194,8 @@ void look_for_late_sources(Examination& examination, const RuleInfo& rule) {
     Finding finding = finding_about(examination, rule, *source);
     finding.pipe = output;
     finding.severity = Severity::info;
-    finding.certainty = Certainty::certain;
+    finding.certainty =
+        may_have_hidden_stage(scene, *source) ? Certainty::likely : Certainty::certain;
     finding.sentence =
         cat("All pipes are empty and everybody waits for ", name_of(*source),
             ", which has nothing for them yet: it ", what_it_does(scene, *source), ".");

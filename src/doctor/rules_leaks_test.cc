@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "doctor/testing/diagnosed.h"
 
 namespace penstock::doctor {
@@ -52,6 +54,21 @@ TEST_F(Leak, IsNoneWhereAStageIsAnotherUsers) {
   stage.machine().looker = 1000;
   EXPECT_EQ(stuck(stage), "");
   EXPECT_FALSE(diagnosed(stage).unknown.empty());
+}
+
+// It would be the cause if it were certain that nobody else can write.
+TEST_F(Leak, IsUnknownWhereSomebodyIsHidden) {
+  stage.process(90, "daemon").parent(80).session(80).holds_write(9, 7).polling();
+  stage.process(6, "su").parent(4).session(5).group(6).untold();
+  stage.machine().looker = 1000;
+  const Diagnosis diagnosis = diagnosed(stage);
+  EXPECT_EQ(stuck(stage), "");
+  const auto found = std::ranges::find(diagnosis.unknown, 11,
+                                       [](const Unknown& each) { return each.process.pid; });
+  ASSERT_NE(found, diagnosis.unknown.end());
+  EXPECT_EQ(found->sentence,
+            "cat 11: daemon 90 alone is seen to hold the other end of pipe 7, which is not its "
+            "business; but the descriptors of su 6 cannot be read; run as root to see");
 }
 
 TEST_F(Leak, IsNoneWithinOneProgram) {

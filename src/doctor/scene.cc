@@ -168,7 +168,10 @@ Scene::Scene(const Snapshot& before, const Snapshot& now) : before_(before), now
   for (const auto& [pid, process] : now_.processes) {
     children_.push_back(&process);
     const Process* was = find_before(process.id());
-    if (was == nullptr || counters_moved(*was, process)) moved_.insert(pid);
+    // Whoever holds a gate looks at the others, and his counters move; what he relays they show.
+    const bool moved =
+        was == nullptr || (counters_moved(*was, process) && !holds_gate(process.id()));
+    if (moved) moved_.insert(pid);
     if (was == nullptr || !process.looked_at || !was->looked_at) continue;
     processes_.push_back(&process);
     find_waits(process);

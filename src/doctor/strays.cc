@@ -170,6 +170,14 @@ bool may_have_hidden_stage(const Scene& scene, const Process& user) {
 std::vector<std::pair<const Holder*, Stray>> only_strays(const Scene& scene,
                                                          const std::vector<Holder>& holders,
                                                          const Process& user, ino_t pipe) {
+  auto strays = only_strays_seen(scene, holders, user, pipe);
+  if (!strays.empty() && may_have_hidden_stage(scene, user)) return {};
+  return strays;
+}
+
+std::vector<std::pair<const Holder*, Stray>> only_strays_seen(const Scene& scene,
+                                                              const std::vector<Holder>& holders,
+                                                              const Process& user, ino_t pipe) {
   std::vector<std::pair<const Holder*, Stray>> strays;
   for (const Holder& holder : holders) {
     if (holder.process == &user) continue;
@@ -177,7 +185,6 @@ std::vector<std::pair<const Holder*, Stray>> only_strays(const Scene& scene,
     if (kind == Stray::no) return {};
     strays.emplace_back(&holder, kind);
   }
-  if (!strays.empty() && may_have_hidden_stage(scene, user)) return {};
   return strays;
 }
 

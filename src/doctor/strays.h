@@ -36,6 +36,10 @@ bool may_have_hidden_stage(const Scene& scene, const Process& user);
 std::vector<std::pair<const Holder*, Stray>> only_strays(const Scene& scene,
                                                          const std::vector<Holder>& holders,
                                                          const Process& user, ino_t pipe);
+// The same among those whose tables we may read: proof only where nobody is hidden.
+std::vector<std::pair<const Holder*, Stray>> only_strays_seen(const Scene& scene,
+                                                              const std::vector<Holder>& holders,
+                                                              const Process& user, ino_t pipe);
 
 Remedy remedy_for(const Process& holder, Stray kind);
 // ", left behind by a process that has ended": what a sentence adds to its name.

@@ -109,6 +109,7 @@ api::StageResult public_of(const Stage& stage) {
   if (stage.status && stage.status->was_killed()) out.signal = stage.status->signal();
   if (stage.status && !stage.status->was_killed()) out.exit_code = stage.status->code();
   out.start_error = stage.spawn_error;
+  out.is_counted = stage.is_counted;
   out.bytes_read = stage.bytes_read;
   out.bytes_written = stage.bytes_written;
   if (stage.status) {

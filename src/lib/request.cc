@@ -125,6 +125,7 @@ void stage_fields(Each& each, T& stage) {
   each(stage.exit_code);
   each(stage.signal);
   each(stage.start_error);
+  each(stage.is_counted);
   each(stage.bytes_read);
   each(stage.bytes_written);
   each(stage.took);

@@ -77,7 +77,7 @@ class KeeperProcess {
   struct Stage {
     StageId id = 0;
     pid_t pid = 0;
-    bool count_io = false;
+    sys::UniqueFd io;  // where its bytes are to be reported, and may be read
     bool reported = false;
     bool reaped = false;
   };
@@ -292,7 +292,8 @@ void KeeperProcess::spawn(Order order, std::vector<sys::UniqueFd> fds) {
   const uint64_t start_time = order.report_start ? start_time_of(outcome.pid) : 0;
   if (own_session_ && pipeline.tree.group == 0) pipeline.tree.group = outcome.pid;
   pipeline.tree.stages.push_back({.pid = outcome.pid, .start_time = start_time});
-  pipeline.stages.push_back({.id = order.stage, .pid = outcome.pid, .count_io = order.count_io});
+  pipeline.stages.push_back({.id = order.stage, .pid = outcome.pid});
+  if (order.count_io) pipeline.stages.back().io = procfs::open_io(outcome.pid);
   if (!order.report_start) return;
   report({.kind = Report::Kind::spawned,
           .pipeline = order.pipeline,
@@ -444,16 +445,12 @@ void KeeperProcess::look_at_stage(PipelineId id, Pipeline& pipeline, Stage& stag
   Report ended{.kind = Report::Kind::exited, .pipeline = id, .stage = stage.id, .pid = stage.pid};
   ended.how = status->was_killed() ? CLD_KILLED : CLD_EXITED;
   ended.value = status->was_killed() ? status->signal() : status->code();
-  if (stage.count_io) {
-    try {
-      if (const auto io = procfs::read_io(stage.pid)) {
-        ended.bytes_read = io->read;
-        ended.bytes_written = io->written;
-      }
-    } catch (const Error&) {
-      // A report without these numbers is better than none.
-    }
+  if (const auto io = procfs::read_io(stage.io)) {
+    ended.is_counted = true;
+    ended.bytes_read = io->read;
+    ended.bytes_written = io->written;
   }
+  stage.io.reset();
   stage.reported = true;
   // A group's leader stays unreaped while others may join, so that its number cannot be given out
   // anew.

@@ -109,6 +109,7 @@ void report_fields(Codec&& each, Message& m) {
   each(m.text);
   each(m.how);
   each(m.value);
+  each(m.is_counted);
   each(m.bytes_read);
   each(m.bytes_written);
 }

@@ -85,7 +85,8 @@ struct Report {
   std::string text;         // spawn_failed: the step; tree_stuck: a sentence
   int how = 0;              // exited: si_code and si_status
   int value = 0;
-  uint64_t bytes_read = 0;  // exited, where asked for
+  bool is_counted = false;  // exited: the two below are told
+  uint64_t bytes_read = 0;
   uint64_t bytes_written = 0;
 
   std::string encode() const;

@@ -42,7 +42,7 @@ Run::Run(Engine& engine, const Options& options, Config config)
             const auto seconds =
                 std::chrono::duration_cast<std::chrono::seconds>(*options_.timeout).count();
             fail(Outcome::Kind::timed_out,
-                 cat("the command was still running after ", seconds, " s"));
+                 cat(who_still_runs(), " was still running after ", seconds, " s"));
           }),
       failure_timer_(engine.loop,
                      [this] {
@@ -79,6 +79,14 @@ Run::Run(Engine& engine, const Options& options, Config config)
   } catch (const Error& error) {
     fail(Outcome::Kind::payload_failed, error.message());
   }
+}
+
+std::string Run::who_still_runs() const {
+  if (!command_started_ || !command().status) return "the command";
+  for (const Stages::Stage& stage : all_stages()) {
+    if (!stage.is_over()) return printable(stage.name());
+  }
+  return "the pipeline";
 }
 
 Run::~Run() {

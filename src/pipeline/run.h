@@ -160,6 +160,7 @@ class Run {
   uint64_t bytes_passed() const;
   uint64_t bytes_counted() const;
   std::vector<pid_t> processes_to_ask_about() const;
+  std::string who_still_runs() const;
   std::vector<Stages::Stage> all_stages() const;
 
   Engine& engine_;

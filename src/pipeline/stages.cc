@@ -83,6 +83,7 @@ void Stages::take(const Report& report) {
       Stage& stage = stages_.at(report.stage);
       stage.status = sys::ExitStatus::from_siginfo(report.how, report.value);
       stage.ended = Clock::now();
+      stage.is_counted = report.is_counted;
       stage.bytes_read = report.bytes_read;
       stage.bytes_written = report.bytes_written;
       break;

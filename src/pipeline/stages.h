@@ -32,6 +32,7 @@ class Stages {
     std::string spawn_step;
     Clock::time_point started;
     Clock::time_point ended;
+    bool is_counted = false;  // the two below are told
     uint64_t bytes_read = 0;
     uint64_t bytes_written = 0;
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "doctor/healer.h"
+#include "doctor/looking.h"
 #include "doctor/scene.h"
 
 namespace penstock::pipeline {
@@ -58,6 +59,22 @@ bool any_moved(const doctor::Scene& scene, const std::vector<pid_t>& stages) {
   return std::ranges::any_of(scene.processes(), [&](const doctor::Process* process) {
     return is_of_job(scene, stages, process->stat.pid) && scene.moved(process->stat.pid);
   });
+}
+
+// "sh 12 waits for a child, sleep 13 sleeps of its own accord"
+std::string what_all_do(const doctor::Scene& scene, const std::vector<pid_t>& stages) {
+  constexpr size_t kMostNamed = 6;
+  std::string text;
+  size_t count = 0;
+  for (const doctor::Process* process : scene.processes()) {
+    if (!is_of_job(scene, stages, process->stat.pid) || process->is_zombie()) continue;
+    if (++count <= kMostNamed) {
+      text += cat(text.empty() ? "" : ", ", doctor::name_of(*process), " ",
+                  doctor::what_it_does(scene, *process));
+    }
+  }
+  if (count > kMostNamed) text += cat(", and ", count - kMostNamed, " more");
+  return text.empty() ? "none of its processes is left" : text;
 }
 
 // What says that nothing is wrong is no reason for a stall.
@@ -243,7 +260,7 @@ void StallWatch::say_what_is_known(Watched& watched, const doctor::Scene& scene,
     say(watched, finding.sentence);
     return;
   }
-  say(watched, "nobody in it does anything, and nothing that is known to get stuck is stuck");
+  say(watched, cat("nothing that is known to get stuck is stuck: ", what_all_do(scene, stages)));
 }
 
 // Whether it helped is seen at the next ticks: nothing here waits.

@@ -102,10 +102,21 @@ std::optional<uid_t> read_owner(pid_t pid) {
   return parse_status(*text).user;
 }
 
+sys::UniqueFd open_io(pid_t pid) {
+  auto file = sys::try_open(cat("/proc/", pid, "/io"), O_RDONLY);
+  return file ? std::move(*file) : sys::UniqueFd();
+}
+
 std::optional<IoCounters> read_io(pid_t pid) {
-  const auto text = read_text(cat("/proc/", pid, "/io"), 1024);
-  if (!text) return std::nullopt;
-  const auto io = parse_io(*text);
+  return read_io(open_io(pid));
+}
+
+std::optional<IoCounters> read_io(const sys::UniqueFd& file) {
+  std::array<char, 1024> text{};
+  if (!file) return std::nullopt;
+  const ssize_t size = ::pread(file.get(), text.data(), text.size(), 0);
+  if (size <= 0) return std::nullopt;
+  const auto io = parse_io({text.data(), static_cast<size_t>(size)});
   if (!io) return std::nullopt;
   return IoCounters{.read = io->read_bytes, .written = io->write_bytes};
 }

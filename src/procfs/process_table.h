@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sys/unique_fd.h"
+
 namespace penstock::procfs {
 
 // A process by what identifies it: numbers are given out anew, start times (clock ticks since boot)
@@ -65,5 +67,9 @@ struct IoCounters {
   uint64_t written = 0;
 };
 std::optional<IoCounters> read_io(pid_t pid);
+// The file that tells them, to be asked later: of a process that has ended only root may open it.
+// Empty if it may not be read.
+sys::UniqueFd open_io(pid_t pid);
+std::optional<IoCounters> read_io(const sys::UniqueFd& file);
 
 }  // namespace penstock::procfs

@@ -233,8 +233,82 @@ two_begun() { [ "$(wc -l <begun)" = 2 ]; }
   [ "$(grep -c '^many/[abc]: no end$' out)" = 3 ]
 }
 
+# The output goes through the one that is killed, so each line is the job's death.
+@test "lanes: kill -9 of the one that made them, with --drain-time and --prefix-output: no job's failure" {
+  queue a 1
+  command_of run 'echo >begun' 'for i in $(seq 600); do echo line $i; sleep 0.05; done'
+  lanes --lanes 1 --drain-time 30 --prefix-output --on-error Delete ./run
+  until_true [ -e begun ]
+  local lane
+  lane=$(pgrep -P "$lanes")
+  kill -KILL "$lanes"
+  until_true not_running "$lane"
+  lanes=
+  [ "$(ls many/a/jobs | wc -l)" = 1 ] && [ "$(cat many/a/nextseq)" = 1 ]
+}
+
+@test "lanes: a signal ends the wait for a lock" {
+  queue a 1
+  local holder
+  flock many/a/nextseq.lock sleep 600 &
+  holder=$!
+  until_true locked many/a
+  lanes --lock-wait 600 true
+  until_true [ -n "$(pgrep -P "$lanes" || true)" ] || until_true pgrep -P "$lanes"
+  kill -TERM "$lanes"
+  ended 143
+  pkill -P "$holder" || true
+  wait "$holder" || true
+}
+locked() { ! flock -n "$1/nextseq.lock" true; }
+
+@test "lanes: --prefix-output: whoever does not read keeps no signal from anybody" {
+  queue a 1
+  mkfifo out
+  exec 5<>out
+  command_of run 'echo >begun' 'exec yes'
+  "$PENSTOCK" queue-process --all many --prefix-output ./run >out 2>err </dev/null 3>&- 5>&- &
+  lanes=$!
+  until_true [ -e begun ]
+  until_true is_full
+  kill -TERM "$lanes"
+  ended 143
+  exec 5>&-
+  [ "$(cat many/a/nextseq)" = 1 ]
+}
+# Nothing is taken any more: the FIFO is as full as it gets.
+is_full() { ! timeout 0.1 dd if=/dev/zero of=/dev/fd/5 bs=64k count=1 status=none 2>/dev/null; }
+
+@test "lanes: with few descriptors all queues are drained" {
+  local n
+  for n in $(seq 30); do queue q$n 1; done
+  command_of run "$log_all"
+  for options in "" --prefix-output; do
+    (ulimit -n 50; exec "$PENSTOCK" queue-process --all many --lanes 30 $options ./run) >out 2>err </dev/null || { cat err; fail "$options"; }
+    [ ! -s err ] && in_order 1
+    rm -r log many seq-*
+    for n in $(seq 30); do queue q$n 1; done
+  done
+}
+
+@test "lanes: one queue under two names is one; a broken one is told" {
+  queue a 2
+  ln -s a many/b
+  command_of run "$log_all"
+  lanes --lanes 2 ./run
+  ended 0
+  [ "$(paste -sd, log)" = "a 1,a 2" ] && [ ! -s err ]
+  mkdir many/broken && echo 1 >many/broken/nextseq
+  lanes --lanes 2 ./run
+  ended 1
+  grep -q "many/broken" err && [ "$(wc -l <err)" = 1 ]
+}
+
 @test "lanes: what makes no sense" {
   queue a 1
+  ln -s many/a same
+  refuse 2 "same is the same as many/a" -q many/a -q same
+  refuse 2 "many/a/ is the same as many/a" -q many/a -q many/a/
   mkdir none
   refuse 2 "excludes\|exclude\|together" --all many -q many/a
   refuse 2 "is missing" --lanes 2

@@ -137,6 +137,14 @@ rename=(sh -c 'cat >got/1.tmp && mv got/1.tmp got/1')
   grep -qE 'sh: exited 7, [0-9]+ bytes by read calls, [0-9]+ bytes by write calls, [0-9.]+ s$' err || { show; fail "the command's line"; }
 }
 
+@test "run: --report tells an ordinary user's bytes as well" {
+  [ "$(id -u)" = 0 ] || skip "SKIPPED: needs root, to be somebody else"
+  install -m 755 "$PENSTOCK" penstock
+  chmod 711 "$T"
+  (cd / && setpriv --reuid=65534 --regid=65534 --clear-groups "$T/penstock" run --report head -c 300000 /dev/zero '|' cat) >out 2>err
+  grep -qE 'cat: exited 0, 30[0-9]{4} bytes by read calls, 300000 bytes by write calls, [0-9.]+ s$' err || { cat err; fail "cat's line"; }
+}
+
 @test "run: --report counts the command's input to the byte, where it goes through us" {
   random_bytes 300000 >data
   local options

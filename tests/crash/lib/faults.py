@@ -177,12 +177,16 @@ def sender_killed(bench, name, kind, wrapper):
     killed = was_killed(sender.log)
     sender.check_number()
     packets = sender.packets()
-    if not killed and kind != "prepare" and len(packets) != 1:
-        raise Failure(f"it ended well, and there are {len(packets)} packets")
-    if sender.litter():
-        raise Failure(f"left in jobs: {sender.litter()}")
+    if len(packets) > 1 or (not killed and kind != "prepare" and not packets):
+        raise Failure(f"{'killed' if killed else 'it ended well'}, and there are {len(packets)} packets")
+    beside = set(os.listdir(sender.place.path)) - {"queue", "commits", "tmp", "seq", "seq.lock", "strace"}
+    litter = sender.litter() + sorted(beside) + os.listdir(sender.place.tmp)
+    if litter:
+        raise Failure(f"left: {litter}")
     if kind == "enqueue":
         sender.check_next_enqueue("")
+    elif (again := sender.run()).returncode != 0:
+        raise Failure(f"the next one fails: {again.stderr!r}")
     sender.place.remove()
     return killed
 

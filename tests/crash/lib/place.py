@@ -23,8 +23,10 @@ class Place:
             self.add(bench, number)
 
     def add(self, bench, number):
-        uuid = "00000000-0000-4000-8000-%012d" % (7919 * number % 10007)  # not in order
-        os.link(bench.packet(self.variant, number), f"{self.queue}/jobs/fspl-{uuid}.fspl")
+        os.link(bench.packet(self.variant, number), f"{self.queue}/jobs/{self.file_of(number)}")
+
+    def file_of(self, number):
+        return "fspl-00000000-0000-4000-8000-%012d.fspl" % (7919 * number % 10007)  # not in order
 
     def size(self, number):
         return self.variant.size
@@ -79,14 +81,19 @@ class Place:
             except BlockingIOError:
                 return False
 
-    def check_end(self):
-        """After the last run: everything done, and nothing there that was not there before."""
+    def check_end(self, failed=(), jobs=(), private=()):
+        """After the last run: everything done, and nothing there that was not there before.
+
+        But for jobs that `failed` for good, and what is to be left in the queue's jobs/ and penstock/.
+        """
         done = self.check_commits()
-        if done != set(range(1, self.jobs + 1)):
+        if done != set(range(1, self.jobs + 1)) - set(failed):
             raise Failure(f"lost: only {sorted(done)} of {self.jobs} jobs are done")
         if self.next() != self.jobs + 1:
             raise Failure(f"nextseq is {self.next()} at the end")
-        wanted = {self.queue: ["jobs", "nextseq", "nextseq.lock"], self.queue + "/jobs": [], self.tmp: []}
+        wanted = {self.queue: ["jobs", "nextseq", "nextseq.lock"], self.queue + "/jobs": sorted(jobs), self.tmp: []}
+        if private:
+            wanted |= {self.queue: wanted[self.queue] + ["penstock"], self.queue + "/penstock": sorted(private)}
         for directory, names in wanted.items():
             there = files_in(directory)
             if there != names:
