@@ -197,7 +197,8 @@ inline constexpr Option kNoIndex{
 inline constexpr Option kNoBuiltinDecoders{
     .name = "no-builtin-decoders",
     .help =
-        "start the decoder for every header and job: do not decode headers, and small jobs, in this "
+        "start the decoder for every header and job: do not decode headers, and small jobs, in "
+        "this "
         "process where the decoder is a usual spelling of zstd or gzip"};
 inline constexpr Option kRetryUndecodable{
     .name = "retry-undecodable",
