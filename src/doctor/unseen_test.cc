@@ -63,6 +63,14 @@ TEST_F(UnseenWait, OfOneThatWasNamed) {
   EXPECT_EQ(answer.text.find("nothing is stuck"), std::string::npos) << answer.text;
 }
 
+// Anybody may open it, so nothing is stuck; and nothing is hidden.
+TEST_F(UnseenWait, IsNoneOfWhoeverReadsFromHisOwnFifo) {
+  stage.process(10, "cat").fifo(0, 7, "/tmp/f", true, true).reading(0);
+  const Answer answer = ask({10});
+  EXPECT_EQ(answer.verdict, Verdict::fine) << answer.text;
+  EXPECT_EQ(answer.sentences, "");
+}
+
 TEST_F(UnseenWait, OfOneThatTheNamedOneWaitsFor) {
   stage.process(5, "bash").waiting_for_child();
   stage.process(10, "python3").parent(5);

@@ -35,9 +35,9 @@ DrainEnd Drain::run() {
   lock_queue();
   try {
     drain();
-  } catch (...) {
+  } catch (const std::exception& failure) {
     leave_scanner();
-    keep_record();
+    keep_record(failure.what());
     throw;
   }
   leave_scanner();

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "spool/job_set.h"
@@ -103,7 +104,8 @@ class Drain {
   void settle_record();
   void pass_over_quarantined();
   void end_record();
-  void keep_record() noexcept;
+  // `failure`: what the run ends with, and people are told anyway.
+  void keep_record(std::string_view failure = {}) noexcept;
   void forget_what_is_gone();
   spool::Attempt begin_job(const spool::ScannedJob& job);
   void write_record(spool::Durable durable);

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "spool/injection.h"
 #include "spool/quarantine.h"
+#include "spool/sequence_lock.h"
 #include "sys/process.h"
 #include "work/drain.h"
 
@@ -169,7 +170,11 @@ spool::Attempt Drain::begin_job(const ScannedJob& job) {
 }
 
 void Drain::write_record(spool::Durable durable) {
-  spool::write_run_record(lock_->fd(), record_, durable);
+  try {
+    spool::write_run_record(lock_->fd(), record_, durable);
+  } catch (const Error& error) {
+    throw error.with(printable(spool::SequenceLock::path_of(queue_.sequence_path())));
+  }
   if (durable == spool::Durable::yes) record_is_durable_ = true;
 }
 
@@ -195,7 +200,7 @@ void Drain::forget_what_is_gone() {
 }
 
 // The run did not: what was in flight, and how often it was tried, stays on record.
-void Drain::keep_record() noexcept {
+void Drain::keep_record(std::string_view failure) noexcept {
   try {
     if (removed_any_) jobs_->sync();
     forget_what_is_gone();
@@ -203,7 +208,8 @@ void Drain::keep_record() noexcept {
     record_.ended = !has_older_business_;
     write_record(spool::Durable::no);
   } catch (const Error& error) {
-    Log::warn(error.message());  // the failure that brought us here is the one to report
+    // The failure that brought us here is the one to report.
+    if (error.message() != failure) Log::warn(error.message());
   }
 }
 
