@@ -129,16 +129,6 @@ independent_of_size() {
   independent_of_size hold 20G
 }
 
-# bats test_tags=full
-@test "memory: 20 GB through a decoder, --gate eof" {
-  independent_of_size eof 20G
-}
-
-# bats test_tags=full
-@test "memory: 20 GB through stdin-process" {
-  independent_of_size stdin 20G
-}
-
 @test "memory: a queue of 2,000 jobs" {
   local n
   "$PENSTOCK" queue-init -q q
