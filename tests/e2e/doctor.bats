@@ -1,4 +1,5 @@
 # penstock doctor: pipelines of real programs, looked at from outside.
+bats_require_minimum_version 1.5.0
 load queue_helpers
 
 setup() {

@@ -1,4 +1,5 @@
 # A sealed job whose payload was cut or altered is never followed by a commit; one that is whole is, byte for byte.
+bats_require_minimum_version 1.5.0
 load queue_helpers
 
 # sealed [ENCODER...] <PAYLOAD: as add_job, with a seal.
