@@ -130,6 +130,8 @@ class Player:
             return True
         if call in ("linkat", "symlinkat", "renameat", "renameat2", "unlinkat", "mkdirat", "rename", "unlink", "mkdir"):
             return self.named(pid, call, words)
+        if call == "fallocate" and words[1] == "FALLOC_FL_KEEP_SIZE":
+            return False  # room, and no byte of the content
         if call == "exit_group":
             self.last = {key: value for key, value in self.last.items() if key[0] != pid}
             return False
