@@ -1,5 +1,7 @@
 #include "work/sweep.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <optional>
 #include <tuple>
@@ -31,6 +33,13 @@ struct Found {
   ScannedJob original;  // of a duplicate: the one that stays
 };
 
+// What a symbolic link leads to is no copy of it: without that it would lead to nothing.
+bool needs(const spool::JobDirectory& jobs, const ScannedJob& job, const ScannedJob& copy) {
+  if (!(job.id == copy.id)) return false;
+  const auto status = jobs.directory().status(job.name, sys::Links::keep);
+  return !status || S_ISLNK(status->st_mode);
+}
+
 std::vector<Found> find_jobs(const spool::JobDirectory& jobs, const spool::JobSet& set,
                              uint64_t next, const std::optional<spool::RunRecord>& record) {
   std::vector<Found> found;
@@ -48,6 +57,7 @@ std::vector<Found> find_jobs(const spool::JobDirectory& jobs, const spool::JobSe
     if (record && record->job) turn.prefer(record->job->file, record->job->inode);
     const std::string of = in_jobs(turn.job->name);
     for (const ScannedJob& copy : turn.copies) {
+      if (needs(jobs, *turn.job, copy)) continue;
       found.push_back(
           {{.kind = Kind::duplicate, .file = in_jobs(copy.name), .number = copy.number, .of = of},
            copy,
