@@ -307,9 +307,11 @@ void KeeperProcess::end_tree(PipelineId id, EndMode mode, std::chrono::milliseco
   auto [entry, is_new] = pipelines_.try_emplace(id);
   Pipeline& pipeline = entry->second;
   if (pipeline.end) return;
-  for (JobTree::Stage& stage : pipeline.tree.stages) {
-    // Not reaped, so that it is still the one that we started.
-    if (stage.start_time == 0) stage.start_time = start_time_of(stage.pid);
+  // The number of one that was reaped may be another one's by now: he must not be stopped for it.
+  for (size_t i = 0; i < pipeline.stages.size(); ++i) {
+    JobTree::Stage& known = pipeline.tree.stages.at(i);
+    if (known.start_time == 0 && !pipeline.stages[i].reaped)
+      known.start_time = start_time_of(known.pid);
   }
   TreeEnd::Hooks hooks;
   hooks.ended = [this, id] {
