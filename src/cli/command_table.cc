@@ -74,14 +74,18 @@ constexpr auto kQueueInit =
               Option{.name = "repair",
                      .help = "the queue may exist: add what is missing and keep what is there"}));
 
-constexpr auto kQueueWrite =
-    join(options(kQueuedir),
-         ours(Option{.name = "check",
-                     .help = "refuse input that does not begin with a valid header; not for "
-                             "encrypted or compressed job files"},
-              Option{.name = "allow-empty",
-                     .help = "accept input of no bytes at all",
-                     .excludes = "check"}));
+constexpr auto kQueueWrite = join(
+    options(kQueuedir),
+    ours(Option{.name = "check",
+                .help = "refuse input that does not begin with a valid header; not for "
+                        "encrypted or compressed job files"},
+         Option{
+             .name = "allow-empty", .help = "accept input of no bytes at all", .excludes = "check"},
+         Option{.name = "number",
+                .value_name = "N",
+                .value = Value::number,
+                .help = "the job's sequence number, for the end of its file's name: a run "
+                        "that waits for another one then need not decode this file"}));
 
 constexpr Option kParamsAfterDashes{
     .name = "params-after-dashes",
@@ -210,6 +214,9 @@ constexpr auto kQueueProcess = join(
                 .max = 16,
                 .default_value = "1",
                 .help = "with a decoder: begin to decode the next N jobs while one runs"},
+         Option{.name = "no-numbered-names",
+                .help = "with a decoder: decode every header, also of files whose names end with "
+                        "a later number"},
          Option{.name = "all",
                 .value_name = "DIR",
                 .value = Value::filled,

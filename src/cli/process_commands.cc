@@ -74,6 +74,7 @@ work::DrainSettings drain_settings(const Arguments& arguments) {
   settings.remove_old = arguments.has("remove-old");
   settings.lock_wait = *arguments.seconds("lock-wait");
   settings.look_ahead = *arguments.number("look-ahead");
+  settings.decoding.believes_names = !arguments.has("no-numbered-names");
   settings.drain_time = *arguments.seconds("drain-time");
   return settings;
 }

@@ -81,7 +81,8 @@ int handle_queue_init(const Arguments& arguments) {
 
 int handle_queue_write(const Arguments& arguments) {
   work::queue_write(arguments.text("queuedir"), {.check_header = arguments.has("check"),
-                                                 .allow_empty = arguments.has("allow-empty")});
+                                                 .allow_empty = arguments.has("allow-empty"),
+                                                 .number = arguments.number("number")});
   return kSuccess;
 }
 

@@ -7,7 +7,7 @@
 #include "cli/args.h"
 #include "pipeline/options.h"
 #include "work/job_run.h"
-#include "work/scanner.h"
+#include "work/decoding.h"
 #include "work/trust.h"
 
 namespace penstock::cli {

@@ -2,14 +2,13 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "spool/uuid.h"
 #include "sys/directory.h"
 #include "sys/files.h"
 
 namespace penstock::spool {
 
-Injection::Injection(const Queue& queue)
-    : jobs_(queue.jobs_directory()), name_(job_file_name()), file_(create(jobs_, name_)) {}
+Injection::Injection(const Queue& queue, std::optional<uint64_t> number)
+    : jobs_(queue.jobs_directory()), name_(job_file_name(number)), file_(create(jobs_, name_)) {}
 
 NewFile Injection::create(const sys::Directory& jobs, const std::string& name) {
   try {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +11,7 @@
 #include "base/time.h"
 #include "spool/new_file.h"
 #include "spool/queue.h"
+#include "spool/uuid.h"
 
 namespace penstock::spool {
 
@@ -16,11 +19,14 @@ namespace penstock::spool {
 // it holds anything (D06) is for the caller to see to.
 class Injection {
  public:
-  explicit Injection(const Queue& queue);
+  // `number`, if it is known, is put into the job file's name.
+  explicit Injection(const Queue& queue, std::optional<uint64_t> number = std::nullopt);
 
   int fd() const { return file_.fd(); }
   // The name that publish() will give it.
   const std::string& name() const { return name_; }
+  // The number, for the name, where it is known only now.
+  void set_number(uint64_t number) { name_ = job_file_name(number); }
   // Makes it a job and returns its name. Once this returns, the job survives a power cut.
   std::string publish();
 

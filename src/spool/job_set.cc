@@ -60,6 +60,11 @@ void JobSet::for_each(const std::function<void(const ScannedJob&)>& visit) const
   for (const ScannedJob& job : jobs_) visit(job);
 }
 
+bool JobSet::has(uint64_t number) const {
+  const auto first = jobs_.lower_bound(lowest(number));
+  return first != jobs_.end() && first->number == number;
+}
+
 bool JobSet::knows(std::string_view name, const FileIdentity& id) const {
   const auto known = by_name_.find(name);
   return known != by_name_.end() && known->second->id == id;
@@ -114,6 +119,24 @@ std::optional<Gap> JobSet::gap(uint64_t next) const {
   return Gap{.waiting_for = next,
              .later = static_cast<size_t>(std::distance(first, jobs_.end())),
              .first = *first};
+}
+
+std::vector<ScannedJob> JobSet::guesses_at(uint64_t number) const {
+  std::vector<ScannedJob> guesses;
+  for (auto job = jobs_.lower_bound(lowest(number)); job != jobs_.end(); ++job) {
+    if (job->number != number) break;
+    if (job->is_guess) guesses.push_back(*job);
+  }
+  return guesses;
+}
+
+std::vector<ScannedJob> JobSet::first_guesses(size_t most) const {
+  std::vector<ScannedJob> guesses;
+  for (const ScannedJob& job : jobs_) {
+    if (guesses.size() == most) break;
+    if (job.is_guess) guesses.push_back(job);
+  }
+  return guesses;
 }
 
 std::vector<ScannedJob> JobSet::older_than(uint64_t next) const {

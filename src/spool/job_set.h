@@ -26,6 +26,8 @@ struct ScannedJob {
   std::optional<uint64_t> sealed_as;     // digest of packet::HeaderReader::sealed_header()
   // Its ctime, if that was old enough by the time of reading for any later change to show in it.
   std::optional<Timestamp> stood_since;
+  // The number is the one in the file's name, and nothing of the file was read.
+  bool is_guess = false;
 
   bool operator==(const ScannedJob&) const = default;
 };
@@ -77,6 +79,7 @@ class JobSet {
   void expect(size_t jobs) { by_name_.reserve(jobs); }
   size_t size() const { return jobs_.size(); }
   void for_each(const std::function<void(const ScannedJob&)>& visit) const;  // by_number
+  bool has(uint64_t number) const;
   // For a rescan: whether this very file is known under this name, so that its header is not read
   // again.
   bool knows(std::string_view name, const FileIdentity& id) const;
@@ -89,6 +92,9 @@ class JobSet {
   Turn at(uint64_t number, const SameContent& same_content) const;
   // Where `next` is missing and later ones are here.
   std::optional<Gap> gap(uint64_t next) const;
+  // Those that are guesses, of this number; and the first `most` of them all.
+  std::vector<ScannedJob> guesses_at(uint64_t number) const;
+  std::vector<ScannedJob> first_guesses(size_t most) const;
   // Those below `next`, which never run.
   std::vector<ScannedJob> older_than(uint64_t next) const;
   std::vector<ScannedJob> in_sequence() const;  // by_number

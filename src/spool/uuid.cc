@@ -1,5 +1,6 @@
 #include "spool/uuid.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -8,6 +9,13 @@
 #include "sys/entropy.h"
 
 namespace penstock::spool {
+
+namespace {
+
+constexpr std::string_view kBegin = "fspl-";
+constexpr std::string_view kEnd = ".fspl";
+
+}  // namespace
 
 std::string uuid_v4() {
   static constexpr std::string_view kHex = "0123456789abcdef";
@@ -24,8 +32,23 @@ std::string uuid_v4() {
   return text;
 }
 
-std::string job_file_name() {
-  return cat("fspl-", uuid_v4(), ".fspl");
+std::string job_file_name(std::optional<uint64_t> number) {
+  return cat(kBegin, uuid_v4(), number ? cat("-", *number) : "", kEnd);
+}
+
+std::optional<uint64_t> number_in_name(std::string_view name) {
+  constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx-";
+  const auto fits = [](char form, char c) {
+    return form == '-' ? c == '-' : (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  };
+  if (!name.starts_with(kBegin) || !name.ends_with(kEnd)) return std::nullopt;
+  if (name.size() <= kBegin.size() + kForm.size() + kEnd.size()) return std::nullopt;
+  name.remove_prefix(kBegin.size());
+  name.remove_suffix(kEnd.size());
+  if (!std::equal(kForm.begin(), kForm.end(), name.begin(), fits)) return std::nullopt;
+  const std::string_view digits = name.substr(kForm.size());
+  const auto number = parse_u64(digits);
+  return number && cat(*number) == digits ? number : std::nullopt;
 }
 
 }  // namespace penstock::spool

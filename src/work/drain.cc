@@ -178,6 +178,8 @@ std::optional<spool::Turn> Drain::next_turn() {
   auto same = [this](const ScannedJob& a, const ScannedJob& b) {
     return same_content(*jobs_, a, b);
   };
+  const auto cancelled = [this] { return interruption_->has_come_by_now(); };
+  scanner_->confirm(set_, next_, cancelled);
   spool::Turn turn = set_.at(next_, same);
   if (!turn.job && !turn.is_conflict() && settings_.rescan) {
     // It may have come meanwhile (D36).

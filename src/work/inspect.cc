@@ -16,6 +16,7 @@
 #include "spool/sequence_file.h"
 #include "sys/files.h"
 #include "work/same_content.h"
+#include "work/scanner.h"
 
 namespace penstock::work {
 
@@ -54,7 +55,7 @@ struct Inspection {
     return *turn.job;
   }
 
-  Scanner::Opened open(const spool::ScannedJob& job) {
+  OpenedJob open(const spool::ScannedJob& job) {
     std::string reason;
     auto opened = scanner.open(job, reason, [] { return false; });
     if (!opened) throw Error(cat("job ", job.number, " (", printable(job.name), ") ", reason));
@@ -146,7 +147,7 @@ std::vector<QueueEntry> list_queue(const InspectSettings& settings, Marks marks)
 JobInfo queue_info(const InspectSettings& settings, uint64_t number) {
   Inspection inspection(settings, number);
   const spool::ScannedJob job = inspection.find(number);
-  Scanner::Opened opened = inspection.open(job);
+  OpenedJob opened = inspection.open(job);
   if (opened.upstream) inspection.scanner.retire(std::move(opened.upstream));
   return {
       .variables = packet::job_environment(
@@ -157,7 +158,7 @@ JobInfo queue_info(const InspectSettings& settings, uint64_t number) {
 void queue_payload(const InspectSettings& settings, uint64_t number) {
   Inspection inspection(settings, number);
   const spool::ScannedJob job = inspection.find(number);
-  Scanner::Opened opened = inspection.open(job);
+  OpenedJob opened = inspection.open(job);
   const std::string title = cat("job ", number, " (", printable(job.name), ")");
   std::optional<pipeline::SealCheck> check;
   try {

@@ -9,7 +9,7 @@
 #include "packet/metadata.h"
 #include "pipeline/options.h"
 #include "spool/job_set.h"
-#include "work/scanner.h"
+#include "work/decoding.h"
 
 namespace penstock::work {
 

@@ -273,7 +273,7 @@ JobEnd judge_nop(const JobContext& context, pipeline::Run::Config config) {
   return end;
 }
 
-void set_payload(pipeline::Run::Config& config, const QueueJob& job, Scanner::Opened& opened) {
+void set_payload(pipeline::Run::Config& config, const QueueJob& job, OpenedJob& opened) {
   config.seal = opened.metadata.seal;
   if (opened.upstream) {
     config.payload = std::move(opened.upstream);
@@ -291,7 +291,7 @@ void set_payload(pipeline::Run::Config& config, const QueueJob& job, Scanner::Op
 
 }  // namespace
 
-JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened& opened) {
+JobEnd run_job(const JobContext& context, const QueueJob& job, OpenedJob& opened) {
   const packet::JobFile place{.file_name = job.job.name, .queue_dir = job.queue.dir()};
   const std::string label = cat(printable(job.queue.dir()), "#", job.job.number);
   const std::string title = cat("job ", job.job.number, " (", printable(job.job.name), ")");

@@ -10,8 +10,8 @@
 #include "spool/queue.h"
 #include "work/interruption.h"
 #include "work/job_command.h"
+#include "work/job_opener.h"
 #include "work/progress.h"
-#include "work/scanner.h"
 
 namespace penstock::work {
 
@@ -62,7 +62,7 @@ struct QueueJob {
   std::function<void()> started;  // called once the command has been ordered; may be null
 };
 // What it has no use for, as a decoder whose job is not run, stays in `opened`.
-JobEnd run_job(const JobContext& context, const QueueJob& job, Scanner::Opened& opened);
+JobEnd run_job(const JobContext& context, const QueueJob& job, OpenedJob& opened);
 
 // The job on standard input (stdin-process): its header has been read from `fd`, which stands at
 // the payload.

@@ -263,6 +263,7 @@ std::string enqueue(const PrepareSettings& settings, const std::string& queue_di
   metadata.sequence = settled_number(lock, file);
   const uint64_t after = spool::successor(metadata.sequence);
   settle_header();
+  injection.set_number(metadata.sequence);
   // Killed between the job's appearance and the number's, we would give the number twice: so the
   // lock file says what we are about to do, and whoever takes a number next completes it.
   spool::write_enqueue_note(

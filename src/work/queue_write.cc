@@ -28,8 +28,11 @@ class HeaderCheck {
       block = block.subspan(count);
     }
   }
-  void end() const {
+  void end(std::optional<uint64_t> number) const {
     if (!reader_.done()) reader_.end_of_input();
+    const uint64_t own = reader_.metadata().sequence;
+    if (number && own != *number)
+      throw Error(cat("standard input is job ", own, ", not job ", *number));
   }
 
  private:
@@ -40,7 +43,7 @@ class HeaderCheck {
 
 std::string queue_write(const std::string& queue_dir, const QueueWriteSettings& settings) {
   const spool::Queue queue(queue_dir);
-  spool::Injection injection(queue);
+  spool::Injection injection(queue, settings.number);
   HeaderCheck check;
   std::vector<uint8_t> buffer(kBlock);
   bool empty = true;
@@ -51,7 +54,7 @@ std::string queue_write(const std::string& queue_dir, const QueueWriteSettings& 
       if (settings.check_header) check.look_at(block);
       sys::write_all(injection.fd(), block, printable(queue.jobs_path()));
     }
-    if (settings.check_header && !empty) check.end();
+    if (settings.check_header && !empty) check.end(settings.number);
   } catch (const packet::BadHeader& error) {
     throw error.with("standard input");
   }

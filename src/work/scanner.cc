@@ -1,15 +1,12 @@
 #include "work/scanner.h"
 
-#include <unistd.h>
-
-#include <algorithm>
 #include <cstring>
-#include <thread>
 #include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "spool/uuid.h"
 #include "sys/ed25519.h"
 #include "sys/files.h"
 #include "work/run_failure.h"
@@ -20,22 +17,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Decoders that were let go and have not ended yet.
-constexpr size_t kMostRetiring = 16;
-
 // A long scan that is killed begins again where it was stored last.
 constexpr auto kSaveEvery = 5s;
+// In a run for which nothing is due, so many files are read whose names seemed to say enough.
+constexpr size_t kMostGuessesRead = 16;
 // A file that could not be decoded is tried again after this time: a key may have come since.
 constexpr int64_t kFailureHoldsSeconds = 600;
-// Clocks of file systems go by ticks of 10 ms at most. A change within the tick in which a file was
-// read would not show.
-constexpr int64_t kTickNanoseconds = 100'000'000;
-
-size_t readings_at_once(const Decoding& decoding) {
-  if (decoding.readings_at_once != 0) return decoding.readings_at_once;
-  return std::clamp(std::thread::hardware_concurrency(), 2U, 8U);
-}
-
 // Nothing without libsodium, which is told when the payload is to be checked.
 std::optional<uint64_t> sealed_as(const packet::HeaderReader& header) {
   if (!header.metadata().seal) return std::nullopt;
@@ -49,24 +36,6 @@ std::optional<uint64_t> sealed_as(const packet::HeaderReader& header) {
   }
 }
 
-// The file's ctime, unless that is of right now.
-std::optional<Timestamp> stood_since(const Timestamp& changed) {
-  const Timestamp now = Timestamp::now();
-  const int64_t age = (now.seconds - changed.seconds) * 1'000'000'000 + now.nanoseconds -
-                      int64_t{changed.nanoseconds};
-  return now.seconds - changed.seconds > 1'000'000 || age > kTickNanoseconds
-             ? std::optional(changed)
-             : std::nullopt;
-}
-
-std::string_view path_of(const std::vector<std::string>& environment) {
-  constexpr std::string_view kName = "PATH=";
-  for (const std::string_view variable : environment) {
-    if (variable.starts_with(kName)) return variable.substr(kName.size());
-  }
-  return {};
-}
-
 std::optional<uint64_t> sealed_bytes(const packet::Metadata& metadata) {
   return metadata.seal ? std::optional(metadata.seal->length) : std::nullopt;
 }
@@ -76,29 +45,19 @@ std::optional<uint64_t> sealed_bytes(const packet::Metadata& metadata) {
 Scanner::Scanner(pipeline::Engine& engine, const pipeline::Options& options,
                  const spool::Queue& queue, const spool::JobDirectory& jobs,
                  const Decoding& decoding, Told* told)
-    : engine_(engine), options_(options), jobs_(jobs), decoding_(decoding), told_(told) {
+    : engine_(engine),
+      jobs_(jobs),
+      decoding_(decoding),
+      told_(told),
+      readings_(engine, options, decoding),
+      opener_(readings_, jobs) {
   if (decoding.plan && decoding.index != Decoding::Index::none)
     index_.emplace(queue, decoding.description);
-  if (decoding.plan && decoding.is_builtin)
-    peek_ = HeaderPeek::of(*decoding.plan, path_of(engine.environment));
 }
 
 Scanner::~Scanner() {
   try {
-    if (parked_) retire(std::move(parked_->upstream));
-    for (const auto& reading : ahead_) {
-      reading->header.reset();
-      retire(std::move(reading->upstream));
-    }
-    for (const auto& reading : readings_) {
-      reading->header.reset();
-      retire(std::move(reading->upstream));
-    }
-    // They end by SIGPIPE, or are ended within a second or two; nothing of ours is left behind.
-    engine_.loop.run_until([this] {
-      bury_the_dead();
-      return retiring_.empty();
-    });
+    for (const auto& reading : pending_) readings_.let_go(*reading);
   } catch (const Error& error) {
     Log::debug(error.message());  // the keeper ends what is left, when we do
   }
@@ -116,6 +75,7 @@ void Scanner::scan(spool::JobSet& set, std::optional<uint64_t> wanted,
   for (const std::string& name : names) {
     if (cancelled()) break;
     if (index_ && is_known(name, set)) continue;
+    if (wanted && is_put_off(name, *wanted, set)) continue;
     auto opened = jobs_.open(name);
     if (const auto* none = std::get_if<spool::NoJobFile>(&opened)) {
       if (none->why != spool::NoJobFile::Why::vanished) skip(name, {}, none->reason);
@@ -128,24 +88,73 @@ void Scanner::scan(spool::JobSet& set, std::optional<uint64_t> wanted,
       read_plain(name, file, set);
       continue;
     }
-    if (peek_ && read_in_process(name, file, set)) {
+    if (read_in_process(name, file, set)) {
       save_now_and_then(set);
       continue;
     }
-    readings_.push_back(start_reading(name, std::move(file)));
-    engine_.loop.run_until([&] {
-      collect_finished(set, wanted);
-      return cancelled() ||
-             (readings_.size() < readings_at_once(decoding_) && retiring_.size() < kMostRetiring);
-    });
+    pending_.push_back(readings_.start(name, std::move(file)));
+    wait_for_room(set, wanted, cancelled);
     save_now_and_then(set);
   }
-  engine_.loop.run_until([&] {
-    collect_finished(set, wanted);
-    return readings_.empty() || cancelled();
-  });
+  wait_for_all(set, wanted, cancelled);
+  // Nothing is due: there is time to look at what names say.
+  if (wanted && !set.has(*wanted) && !std::exchange(guesses_were_read_, true))
+    read_guesses(set.first_guesses(kMostGuessesRead), set, wanted, cancelled);
   saw_every_file_ = !cancelled();
   summarize_skipped();
+}
+
+void Scanner::wait_for_room(spool::JobSet& set, std::optional<uint64_t> wanted,
+                            const std::function<bool()>& cancelled) {
+  engine_.loop.run_until([&] {
+    collect_finished(set, wanted);
+    return cancelled() || readings_.has_room_beside(pending_.size());
+  });
+}
+
+void Scanner::wait_for_all(spool::JobSet& set, std::optional<uint64_t> wanted,
+                           const std::function<bool()>& cancelled) {
+  engine_.loop.run_until([&] {
+    collect_finished(set, wanted);
+    return pending_.empty() || cancelled();
+  });
+}
+
+// Only a later number is believed, and only to let the file wait for its turn: whatever is acted
+// upon is read before. Where only signed files count, a name counts for nothing.
+bool Scanner::is_put_off(const std::string& name, uint64_t wanted, spool::JobSet& set) const {
+  if (!decoding_.plan || !decoding_.believes_names || decoding_.only_signed_count()) return false;
+  if (readings_.can_peek()) return false;  // to read it costs next to nothing
+  const auto number = spool::number_in_name(name);
+  if (!number || *number <= wanted) return false;
+  const auto seen = jobs_.look_at(name);
+  if (!seen || seen->id.size == 0) return false;
+  if (!is_known_here(name, seen->id, set))
+    set.add({.name = name, .number = *number, .id = seen->id, .is_guess = true});
+  return true;
+}
+
+void Scanner::confirm(spool::JobSet& set, uint64_t number, const std::function<bool()>& cancelled) {
+  read_guesses(set.guesses_at(number), set, number, cancelled);
+}
+
+void Scanner::read_guesses(const std::vector<spool::ScannedJob>& guesses, spool::JobSet& set,
+                           std::optional<uint64_t> wanted, const std::function<bool()>& cancelled) {
+  if (guesses.empty()) return;
+  for (const spool::ScannedJob& guess : guesses) {
+    if (cancelled()) return;
+    set.remove(guess.name);
+    std::unique_ptr<Reading> reading = opener_.take_ahead(guess);
+    if (!reading) {
+      auto opened = jobs_.open(guess.name);
+      auto* file = std::get_if<spool::JobFile>(&opened);
+      if (file == nullptr || !(file->id == guess.id)) continue;  // the next scan will see it
+      reading = readings_.start(guess.name, std::move(*file));
+    }
+    pending_.push_back(std::move(reading));
+    wait_for_room(set, wanted, cancelled);
+  }
+  wait_for_all(set, wanted, cancelled);
 }
 
 bool Scanner::is_known_here(const std::string& name, const spool::FileIdentity& id,
@@ -215,16 +224,16 @@ void Scanner::close_index(const spool::JobSet& set) {
 }
 
 void Scanner::collect_finished(spool::JobSet& set, std::optional<uint64_t> wanted) {
-  for (auto reading = readings_.begin(); reading != readings_.end();) {
+  for (auto reading = pending_.begin(); reading != pending_.end();) {
     if (!(*reading)->done) {
       ++reading;
       continue;
     }
     const std::unique_ptr<Reading> over = std::move(*reading);
-    reading = readings_.erase(reading);
+    reading = pending_.erase(reading);
     finish_reading(*over, set, wanted);
   }
-  bury_the_dead();
+  readings_.bury_the_dead();
 }
 
 void Scanner::read_plain(const std::string& name, const spool::JobFile& file, spool::JobSet& set) {
@@ -241,7 +250,7 @@ void Scanner::read_plain(const std::string& name, const spool::JobFile& file, sp
 
 bool Scanner::read_in_process(const std::string& name, const spool::JobFile& file,
                               spool::JobSet& set) {
-  const auto header = peek_->read(file.fd.get());
+  const auto header = readings_.peek(file);
   if (!header) return false;
   take_header({.name = name, .id = file.id, .stood_since = stood_since(file.changed)}, *header,
               set);
@@ -251,7 +260,7 @@ bool Scanner::read_in_process(const std::string& name, const spool::JobFile& fil
 std::optional<spool::ScannedJob> Scanner::take_header(const Source& source,
                                                       const packet::HeaderReader& header,
                                                       spool::JobSet& set) {
-  if (const auto objection = objection_to(header)) {
+  if (const auto objection = decoding_.objection_to(header)) {
     remember_failure(source, *objection);
     skip(source.name, source.id, *objection);
     return std::nullopt;
@@ -267,65 +276,18 @@ std::optional<spool::ScannedJob> Scanner::take_header(const Source& source,
   return job;
 }
 
-bool Scanner::only_signed_count() const {
-  return decoding_.trust && decoding_.trust->is_required();
-}
-
-std::optional<std::string> Scanner::objection_to(const packet::HeaderReader& header) const {
-  return decoding_.trust ? decoding_.trust->objection_to(header) : std::nullopt;
-}
-
-std::unique_ptr<pipeline::Upstream> Scanner::decode(sys::UniqueFd file) {
-  const bool direct = options_.gate && *options_.gate != pipeline::GateStrength::hold;
-  return std::make_unique<pipeline::Upstream>(
-      engine_, options_,
-      pipeline::Upstream::Config{.stages = decoding_.plan->stages,
-                                 .input = std::move(file),
-                                 .feeds_command = direct && !options_.verify_before,
-                                 .tap = pipeline::Forward::no});
-}
-
-std::unique_ptr<Scanner::Reading> Scanner::start_turn(const std::string& name,
-                                                      spool::JobFile file) {
-  if (peek_ && decoding_.takes_whole && file.id.size <= HeaderPeek::kMostOfFile) {
-    if (auto whole = peek_->read_whole(file.fd.get())) {
-      auto reading = std::make_unique<Reading>();
-      reading->name = name;
-      reading->id = file.id;
-      reading->whole = std::move(whole);
-      reading->done = true;
-      return reading;
-    }
-  }
-  return start_reading(name, std::move(file));
-}
-
-std::unique_ptr<Scanner::Reading> Scanner::start_reading(const std::string& name,
-                                                         spool::JobFile file) {
-  auto reading = std::make_unique<Reading>();
-  reading->name = name;
-  reading->id = file.id;
-  reading->stood_since = stood_since(file.changed);
-  sys::set_blocking(file.fd.get());  // a stage would see the flag
-  reading->upstream = decode(std::move(file.fd));
-  Reading* raw = reading.get();
-  reading->header = std::make_unique<pipeline::HeaderRead>(
-      engine_, options_, *reading->upstream, decoding_.header_timeout, [raw] { raw->done = true; });
-  return reading;
-}
-
 void Scanner::finish_reading(Reading& reading, spool::JobSet& set, std::optional<uint64_t> wanted) {
   using Result = pipeline::HeaderRead::Result;
   const std::unique_ptr<pipeline::HeaderRead> header = std::move(reading.header);
   switch (header->result()) {
     case Result::ok: {
       auto job = take_header(reading, header->header(), set);
-      if (job && !parked_ && wanted && job->number == *wanted) {
-        parked_ = std::make_unique<Parked>(Parked{.job = std::move(*job),
-                                                  .metadata = header->metadata(),
-                                                  .upstream = std::move(reading.upstream)});
+      if (job && !opener_.has_parked() && wanted && job->number == *wanted) {
+        opener_.park({.job = std::move(*job),
+                      .metadata = header->metadata(),
+                      .upstream = std::move(reading.upstream)});
       } else {
-        retire(std::move(reading.upstream));
+        readings_.retire(std::move(reading.upstream));
       }
       return;
     }
@@ -337,25 +299,25 @@ void Scanner::finish_reading(Reading& reading, spool::JobSet& set, std::optional
         skip(reading.name, reading.id, header->reason(),
              header->decoder_is_at_fault() ? 1 : kToldForOneReason);
       }
-      retire(std::move(reading.upstream));
+      readings_.retire(std::move(reading.upstream));
       return;
     case Result::cannot_start:
-      retire(std::move(reading.upstream));
+      readings_.retire(std::move(reading.upstream));
       throw RunFailure(FailureKind::unavailable,
                        cat("the decoder cannot be run: ", header->reason()));
     case Result::timed_out: {
-      retire(std::move(reading.upstream));
+      readings_.retire(std::move(reading.upstream));
       const std::string reason =
           cat("the decoder gave ", header->reason(), " (see --header-timeout)");
       // Anybody can make a file whose header never comes; who must be signed is missed as much by a
       // gap. Anywhere else it is never a skip, which would look like one.
-      if (!only_signed_count()) throw Error(cat(printable(reading.name), ": ", reason));
+      if (!decoding_.only_signed_count()) throw Error(cat(printable(reading.name), ": ", reason));
       remember_failure(reading, reason);
       skip(reading.name, reading.id, reason);
       return;
     }
     case Result::pending:
-      retire(std::move(reading.upstream));
+      readings_.retire(std::move(reading.upstream));
       return;
   }
 }
@@ -403,154 +365,14 @@ void Scanner::summarize_skipped() {
   }
 }
 
-void Scanner::retire(std::unique_ptr<pipeline::Upstream> upstream) {
-  if (!upstream) return;
-  upstream->processes().set_listener([] {});
-  upstream->retire();
-  retiring_.push_back(std::move(upstream));
-}
-
-void Scanner::bury_the_dead() {
-  std::erase_if(retiring_, [](const auto& upstream) { return upstream->is_gone(); });
-}
-
-std::unique_ptr<Parked> Scanner::take_parked(const spool::ScannedJob& job) {
-  std::unique_ptr<Parked> parked = std::move(parked_);
-  if (!parked || parked->job == job) return parked;
-  // It was kept for this turn, which another file got: a copy, or one that came later.
-  retire(std::move(parked->upstream));
-  return nullptr;
-}
-
-void Scanner::look_ahead(const std::vector<spool::ScannedJob>& jobs) {
-  if (!decoding_.plan || parked_) return;
-  for (const spool::ScannedJob& job : jobs) {
-    const bool is_begun = std::ranges::any_of(
-        ahead_, [&](const auto& reading) { return reading->is_of(job.name, job.id); });
-    if (is_begun) continue;
-    auto opened = jobs_.open(job.name);
-    auto* file = std::get_if<spool::JobFile>(&opened);
-    if (file == nullptr || !(file->id == job.id)) return;
-    ahead_.push_back(start_turn(job.name, std::move(*file)));
-  }
-}
-
-std::unique_ptr<Scanner::Reading> Scanner::take_ahead(const spool::ScannedJob& job) {
-  while (!ahead_.empty()) {
-    std::unique_ptr<Reading> reading = std::move(ahead_.front());
-    ahead_.pop_front();
-    if (reading->is_of(job.name, job.id)) return reading;
-    reading->header.reset();
-    retire(std::move(reading->upstream));
-  }
-  return nullptr;
-}
-
-std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::string& reason,
-                                             const std::function<bool()>& cancelled) {
-  const std::unique_ptr<Parked> parked = take_parked(job);
-  auto opened = jobs_.open(job.name);
-  if (const auto* none = std::get_if<spool::NoJobFile>(&opened)) {
-    if (parked) retire(std::move(parked->upstream));
-    using Why = spool::NoJobFile::Why;
-    reason = none->why == Why::vanished     ? "is gone"
-             : none->why == Why::unreadable ? cat("cannot be read: ", none->reason)
-                                            : none->reason;
-    return std::nullopt;
-  }
-  Opened result{.file = std::move(std::get<spool::JobFile>(opened))};
-  if (!(result.file.id == job.id)) {
-    if (parked) retire(std::move(parked->upstream));
-    reason = "was replaced after its header had been read";
-    return std::nullopt;
-  }
-  if (!decoding_.plan) {
-    try {
-      const packet::HeaderReader header =
-          pipeline::read_file_header(result.file.fd.get(), job.name);
-      if (const auto objection = objection_to(header)) {
-        reason = *objection;
-        return std::nullopt;
-      }
-      result.metadata = header.metadata();
-      result.payload_offset = header.header_bytes();
-      sys::set_blocking(result.file.fd.get());
-      sys::seek(result.file.fd.get(), static_cast<off_t>(result.payload_offset), job.name);
-    } catch (const packet::BadHeader& error) {
-      reason = error.message();
-      return std::nullopt;
-    } catch (const Error& error) {
-      reason = cat("cannot be read: ", error.message());
-      return std::nullopt;
-    }
-  } else if (parked) {
-    result.metadata = std::move(parked->metadata);
-    result.upstream = std::move(parked->upstream);
-  } else {
-    std::unique_ptr<Reading> reading = take_ahead(job);
-    if (!reading) {
-      reading = start_turn(job.name, {.fd = sys::duplicate(result.file.fd.get()), .id = job.id});
-    }
-    if (reading->whole) return take_whole(std::move(result), *reading->whole, job, reason);
-    engine_.loop.run_until([&] { return reading->done || cancelled(); });
-    const bool done = reading->done;
-    const std::unique_ptr<pipeline::HeaderRead> header = std::move(reading->header);
-    if (header->result() != pipeline::HeaderRead::Result::ok) {
-      if (!done) {
-        retire(std::move(reading->upstream));
-        reason = "was not read to its end";
-        return std::nullopt;
-      }
-      const bool is_only_late =
-          header->result() == pipeline::HeaderRead::Result::timed_out && only_signed_count();
-      if (header->result() != pipeline::HeaderRead::Result::undecodable && !is_only_late) {
-        retire(std::move(reading->upstream));
-        const bool started = header->result() != pipeline::HeaderRead::Result::cannot_start;
-        throw RunFailure(started ? FailureKind::io : FailureKind::unavailable,
-                         cat(printable(job.name), ": the decoder ",
-                             started ? "gave " : "cannot be run: ", header->reason(),
-                             started ? " (see --header-timeout)" : ""));
-      }
-      reason = cat("cannot be decoded any more: ", header->reason());
-      retire(std::move(reading->upstream));
-      return std::nullopt;
-    }
-    if (const auto objection = objection_to(header->header())) {
-      reason = *objection;
-      retire(std::move(reading->upstream));
-      return std::nullopt;
-    }
-    result.metadata = header->metadata();
-    result.upstream = std::move(reading->upstream);
-  }
-  if (result.upstream && result.upstream->tap() != nullptr) result.upstream->tap()->forward_all();
-  if (!is_still_the_job(result, job, reason)) {
-    if (result.upstream) retire(std::move(result.upstream));
-    return std::nullopt;
-  }
-  return result;
-}
-
-bool Scanner::is_still_the_job(const Opened& opened, const spool::ScannedJob& job,
-                               std::string& reason) {
-  if (opened.metadata.sequence == job.number) return true;
+std::optional<OpenedJob> Scanner::open(const spool::ScannedJob& job, std::string& reason,
+                                       const std::function<bool()>& cancelled) {
+  auto opened = opener_.open(job, reason, cancelled);
+  if (!opened || opened->metadata.sequence == job.number) return opened;
   if (index_) index_->forget(job.id);
-  reason = cat("has become job ", opened.metadata.sequence);
-  return false;
-}
-
-std::optional<Scanner::Opened> Scanner::take_whole(Opened opened, HeaderPeek::Whole& whole,
-                                                   const spool::ScannedJob& job,
-                                                   std::string& reason) {
-  if (const auto objection = objection_to(whole.header)) {
-    reason = *objection;
-    return std::nullopt;
-  }
-  opened.metadata = whole.header.metadata();
-  opened.decoded = {.fd = sys::make_memfd("penstock-payload"), .size = whole.payload.size()};
-  sys::write_all(opened.decoded->fd.get(), whole.payload, "the decoded payload");
-  if (!is_still_the_job(opened, job, reason)) return std::nullopt;
-  return opened;
+  reason = cat("has become job ", opened->metadata.sequence);
+  retire(std::move(opened->upstream));
+  return std::nullopt;
 }
 
 }  // namespace penstock::work

@@ -14,6 +14,7 @@
 #include "spool/sequence_file.h"
 #include "sys/files.h"
 #include "work/same_content.h"
+#include "work/scanner.h"
 
 namespace penstock::work {
 

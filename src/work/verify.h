@@ -8,7 +8,7 @@
 
 #include "packet/metadata.h"
 #include "pipeline/options.h"
-#include "work/scanner.h"
+#include "work/decoding.h"
 
 namespace penstock::work {
 

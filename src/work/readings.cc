@@ -1,0 +1,126 @@
+#include "work/readings.h"
+
+#include <algorithm>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "sys/files.h"
+
+namespace penstock::work {
+
+namespace {
+
+// Decoders that were let go and have not ended yet.
+constexpr size_t kMostRetiring = 16;
+// Clocks of file systems go by ticks of 10 ms at most. A change within the tick in which a file was
+// read would not show.
+constexpr int64_t kTickNanoseconds = 100'000'000;
+
+size_t readings_at_once(const Decoding& decoding) {
+  if (decoding.readings_at_once != 0) return decoding.readings_at_once;
+  return std::clamp(std::thread::hardware_concurrency(), 2U, 8U);
+}
+
+std::string_view path_of(const std::vector<std::string>& environment) {
+  constexpr std::string_view kName = "PATH=";
+  for (const std::string_view variable : environment) {
+    if (variable.starts_with(kName)) return variable.substr(kName.size());
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<Timestamp> stood_since(const Timestamp& changed) {
+  const Timestamp now = Timestamp::now();
+  const int64_t age = (now.seconds - changed.seconds) * 1'000'000'000 + now.nanoseconds -
+                      int64_t{changed.nanoseconds};
+  return now.seconds - changed.seconds > 1'000'000 || age > kTickNanoseconds
+             ? std::optional(changed)
+             : std::nullopt;
+}
+
+Readings::Readings(pipeline::Engine& engine, const pipeline::Options& options,
+                   const Decoding& decoding)
+    : engine_(engine), options_(options), decoding_(decoding) {
+  if (decoding.plan && decoding.is_builtin)
+    peek_ = HeaderPeek::of(*decoding.plan, path_of(engine.environment));
+}
+
+Readings::~Readings() {
+  try {
+    // They end by SIGPIPE, or are ended within a second or two.
+    engine_.loop.run_until([this] {
+      bury_the_dead();
+      return retiring_.empty();
+    });
+  } catch (const Error& error) {
+    Log::debug(error.message());  // the keeper ends what is left, when we do
+  }
+}
+
+std::optional<packet::HeaderReader> Readings::peek(const spool::JobFile& file) {
+  return peek_ ? peek_->read(file.fd.get()) : std::nullopt;
+}
+
+std::unique_ptr<pipeline::Upstream> Readings::decode(sys::UniqueFd file) {
+  const bool direct = options_.gate && *options_.gate != pipeline::GateStrength::hold;
+  return std::make_unique<pipeline::Upstream>(
+      engine_, options_,
+      pipeline::Upstream::Config{.stages = decoding_.plan->stages,
+                                 .input = std::move(file),
+                                 .feeds_command = direct && !options_.verify_before,
+                                 .tap = pipeline::Forward::no});
+}
+
+std::unique_ptr<Reading> Readings::start_turn(const std::string& name, spool::JobFile file) {
+  if (peek_ && decoding_.takes_whole && file.id.size <= HeaderPeek::kMostOfFile) {
+    if (auto whole = peek_->read_whole(file.fd.get())) {
+      auto reading = std::make_unique<Reading>();
+      reading->name = name;
+      reading->id = file.id;
+      reading->whole = std::move(whole);
+      reading->done = true;
+      return reading;
+    }
+  }
+  return start(name, std::move(file));
+}
+
+std::unique_ptr<Reading> Readings::start(const std::string& name, spool::JobFile file) {
+  auto reading = std::make_unique<Reading>();
+  reading->name = name;
+  reading->id = file.id;
+  reading->stood_since = stood_since(file.changed);
+  sys::set_blocking(file.fd.get());  // a stage would see the flag
+  reading->upstream = decode(std::move(file.fd));
+  Reading* raw = reading.get();
+  reading->header = std::make_unique<pipeline::HeaderRead>(
+      engine_, options_, *reading->upstream, decoding_.header_timeout, [raw] { raw->done = true; });
+  return reading;
+}
+
+bool Readings::has_room_beside(size_t running) const {
+  return running < readings_at_once(decoding_) && retiring_.size() < kMostRetiring;
+}
+
+void Readings::retire(std::unique_ptr<pipeline::Upstream> upstream) {
+  if (!upstream) return;
+  upstream->processes().set_listener([] {});
+  upstream->retire();
+  retiring_.push_back(std::move(upstream));
+}
+
+void Readings::let_go(Reading& reading) {
+  reading.header.reset();
+  retire(std::move(reading.upstream));
+}
+
+void Readings::bury_the_dead() {
+  std::erase_if(retiring_, [](const auto& upstream) { return upstream->is_gone(); });
+}
+
+}  // namespace penstock::work
