@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "spool/support_test.h"
 #include "spool/uuid.h"
 #include "sys/files.h"
@@ -47,6 +48,27 @@ TEST(Uuid, IsARandomOneInLowerCase) {
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(std::regex_match(uuid_v4(), version_4));
   EXPECT_NE(uuid_v4(), uuid_v4());
   EXPECT_TRUE(is_job_name(job_file_name()));
+}
+
+TEST(JobFileName, MayEndWithTheNumber) {
+  EXPECT_EQ(number_in_name(job_file_name()), std::nullopt);
+  EXPECT_EQ(number_in_name(job_file_name(7)), 7U);
+  EXPECT_EQ(number_in_name(job_file_name(0)), 0U);
+  EXPECT_EQ(number_in_name(job_file_name(UINT64_MAX)), UINT64_MAX);
+  EXPECT_TRUE(is_job_name(job_file_name(7)));
+  const std::string uuid = "6d4666b6-73d6-4143-bd6b-50d999ca9cfe";
+  EXPECT_EQ(number_in_name(cat("fspl-", uuid, "-12.fspl")), 12U);
+  // What anybody may have called a file, and what would say one number in two ways.
+  for (const std::string& name :
+       {cat("fspl-", uuid, "-.fspl"), cat("fspl-", uuid, "-07.fspl"),
+        cat("fspl-", uuid, "-+7.fspl"), cat("fspl-", uuid, "-7 .fspl"),
+        cat("fspl-", uuid, "-18446744073709551616.fspl"), cat("fspl-", uuid, "-1-2.fspl"),
+        cat("fspl-", uuid, "7.fspl"), std::string("fspl-7.fspl"), std::string("fspl-x-7.fspl"),
+        std::string("fspl-.fspl"), std::string("fspl-"),
+        std::string("fspl-6D4666B6-73d6-4143-bd6b-50d999ca9cfe-7.fspl"),
+        cat("fspl-", uuid, "-7.fspl.tmp"), cat("tmp-fspl-", uuid, "-7.fspl")}) {
+    EXPECT_EQ(number_in_name(name), std::nullopt) << name;
+  }
 }
 
 TEST_F(InjectionTest, ShowsNothingBeforeAllOfItIsThere) {

@@ -130,6 +130,24 @@ TEST(JobSet, MayBeMoved) {
   EXPECT_EQ(names(set.in_sequence()), "b");
 }
 
+TEST(JobSet, KnowsWhichAreGuesses) {
+  JobSet set({job(1, "a"), job(3, "b")});
+  for (const auto& [number, name] : {std::pair(2, "c"), std::pair(3, "d"), std::pair(3, "e")}) {
+    ScannedJob guess = job(static_cast<uint64_t>(number), name);
+    guess.is_guess = true;
+    set.add(guess);
+  }
+  EXPECT_EQ(names(set.guesses_at(3)), "d e");
+  EXPECT_EQ(names(set.guesses_at(1)), "");
+  EXPECT_EQ(names(set.first_guesses(2)), "c d");
+  EXPECT_EQ(names(set.first_guesses(9)), "c d e");
+  EXPECT_TRUE(set.has(2));
+  EXPECT_FALSE(set.has(4));
+  set.add(job(4, "d"));  // it was read, and is another one
+  EXPECT_EQ(names(set.guesses_at(3)), "e");
+  EXPECT_TRUE(set.has(4));
+}
+
 // Against a plain map: adding and removing in any order.
 RC_GTEST_PROP(JobSet, BehavesLikeAMapOfNames, ()) {
   JobSet set;

@@ -125,6 +125,13 @@ done_with() {
   [ "$(ls q/jobs | wc -l)" = 0 ]
 }
 
+@test "names: one that says that it is old, and is not" {
+  write 2 1
+  penstock queue-set-next -q q 2
+  process -d ./decoder --remove-old "${keep[@]}"
+  [ "$status" = 0 ] && done_with "2 "
+}
+
 @test "names: two of one number: copies are one job, others a conflict" {
   write 1
   write 2
