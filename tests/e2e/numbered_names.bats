@@ -126,10 +126,11 @@ done_with() {
 }
 
 @test "names: one that says that it is old, and is not" {
-  write 2 1
+  write 2
+  write 3 1
   penstock queue-set-next -q q 2
   process -d ./decoder --remove-old "${keep[@]}"
-  [ "$status" = 0 ] && done_with "2 "
+  [ "$status" = 0 ] && done_with "2 3 "
 }
 
 @test "names: two of one number: copies are one job, others a conflict" {
@@ -191,7 +192,7 @@ done_with() {
   [ "$status" = 0 ] && done_with "2 3 4 "
   began 6 "each for its header, and each at its turn"
   penstock keygen key >/dev/null
-  for n in 2 3 4; do write $n; done
+  for n in {2..20}; do write $n; done
   process -d ./decoder --trust key.pub --require-signature "${keep[@]}"
   [ "$status" = 0 ] && says "is not signed"
   ! grep -q "later job" err || { show; fail "it is said what waits, by unsigned names"; }
