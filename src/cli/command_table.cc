@@ -44,6 +44,7 @@ constexpr auto kPrepareFiller =
          ours(Option{.name = "fill",
                      .value_name = "N",
                      .value = Value::number,
+                     .max = UINT64_MAX - 1,  // nothing can follow the last one: it would never run
                      .help = "make the job file for number N, to close a gap, and leave the "
                              "sequence file alone"},
               kSeal, kSign, kFor, kLockWait));

@@ -83,7 +83,8 @@ std::string start_failure(const Stages::Stage& stage) {
   const std::string& program = stage.spec.argv.at(0);
   if (stage.spawn_step == "execute") {
     const char* path = ::getenv("PATH");
-    return sys::exec_failure(program, path != nullptr ? path : "", stage.spawn_error);
+    return cat(sys::exec_failure(program, path != nullptr ? path : "", stage.spawn_error),
+               stage.spec.opaque ? " (SHELL names it)" : "");
   }
   return cat("start ", printable(program), " (", stage.spawn_step,
              "): ", std::generic_category().message(stage.spawn_error));

@@ -9,6 +9,7 @@ for shell in /usr/sbin/nologin /bin/false /nonexistent/sh; do
     SHELL=$shell bounded 20 fspl "$name" -q q -d 'cat; true' "$@"
     is "$shell, $name: exit status" "$RC" 1
     says "$shell, $name: told" "${shell##*/}"
+    says "$shell, $name: where it comes from" SHELL
   done
 done
 is "no job is lost" "$(state)" "next=1 jobs=fspl-1.fspl"
