@@ -5,7 +5,7 @@ from . import packet as packets
 from .packet import Packet
 
 LAST = 2**64 - 1
-# Decoders, and what stores a job file for them. None: what cannot be joined from two parts, or needs no decoder.
+# Decoders, and what stores a job file for them.
 DECODERS = {
     None: (), "cat": (), "gzip -dc": ("gzip",), "zcat": ("gzip",), "gunzip": ("gzip",), "zstd -dc": ("zstd",),
     "zstdcat": ("zstd",), "xz -dc": ("xz",), "base64 -d": ("base64",), "base64 -d | gzip -dc": ("gzip", "base64"),
@@ -116,7 +116,9 @@ class Case:
     def ctime(self):
         """Increasing, decreasing or equal; now and then far away."""
         if self.chance(0.06):
-            return self.rng.choice([-1, -86401, 0, 253402300800, 8210298412799 - 86400, -8334632851200 + 86400]), self.rng.randrange(10**9)
+            # The last and the first time that fspl can print, but for a day: the zone counts (D21).
+            far = self.rng.choice([-1, -86401, 0, 253402300800, 8210298412799 - 86400, -8334632851200 + 86400])
+            return far, self.rng.randrange(10**9)
         self.clock += self.rng.choice((0, 1, 1, 60, -1, -3600, 86400))
         return self.clock, self.rng.choices((5000, self.rng.randrange(10**6) * 1000, 1999999000), (2, 9, 1))[0]
 
@@ -189,8 +191,8 @@ class Case:
         payload, path = self.payload(), f"{self.place}/seq.sealed"
         with open(path, "w") as file:
             file.write(f"{seq}\n")
-        stored = subprocess.run([self.programs[1], "prepare", "--seal", "-s", path, "-i", "-", "--", "of a sealed"], input=payload,
-                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        stored = subprocess.run([self.programs[1], "prepare", "--seal", "-s", path, "-i", "-", "--", "of a sealed"],
+                                input=payload, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                 env={b"PATH": b"/usr/bin:/bin", b"TMPDIR": os.fsencode(self.place)}).stdout
         if not stored:  # without libsodium, or it is the real fspl
             return self.by_hand(seq)

@@ -1,8 +1,9 @@
 """The real fspl, with its documented defects mended from outside.
 
 Where Penstock is meant to differ (Dnn: docs/formats/fspl-behaviour.md, section 12), fspl is given the queue in which the
-defect cannot show, and its outcome is put right in the one point that is left. So what is allowed is one other behaviour,
-not any: a job that Penstock must let fail is a Fail packet to fspl, a file that must be passed over is not there.
+defect cannot show, and its outcome is put right in what is left (the exit status at a conflict, say). So what is allowed is
+one other behaviour, not any: a job that Penstock must let fail is a Fail packet to fspl, a file that must be passed over is
+not there.
 """
 import collections, os, subprocess
 
@@ -30,7 +31,7 @@ class Mended:
             if stored == "fifo":
                 self.hide(name, "D23")
             elif stored is not None:
-                plain, status = decoded(stored, step.decoder, self.case.environment)
+                plain, status = decoded(stored, step.decoder)
                 packet, header = self.case.packet_of(plain)
                 if packet and packet.absurd:
                     self.hide(name, packet.absurd)
@@ -104,8 +105,7 @@ class Mended:
 
         self.undo.append(put_back)
         self.files[name] = packet, payload, status, stored
-        if why:
-            self.allow(why)
+        self.allow(why)
 
     def lend_number(self, content, why):
         own = self.side.next_content()
@@ -298,7 +298,7 @@ class Decoding:
     def __init__(self):
         self.made = {}
 
-    def __call__(self, stored, decoder, environment):
+    def __call__(self, stored, decoder):
         if decoder in (None, "cat"):
             return stored, 0
         key = stored, decoder

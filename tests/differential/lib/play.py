@@ -42,7 +42,7 @@ class Play:
     def describe(self, content, decoder):
         if not isinstance(content, bytes):
             return str(content)
-        plain, status = self.decoded(content, decoder, {})
+        plain, status = self.decoded(content, decoder)
         packet, _ = self.case.packet_of(plain)
         return (f"{len(content)} bytes, decoded {len(plain)}, status {status}, "
                 + (f"{packet}"[:300] if packet else "no known header"))

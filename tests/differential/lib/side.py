@@ -24,7 +24,9 @@ class Outcome:
 
 
 def digest(content):
-    return content if len(content) < 200 else b"%d bytes, sha256 %s" % (len(content), hashlib.sha256(content).hexdigest().encode())
+    if len(content) < 200:
+        return content
+    return b"%d bytes, sha256 %s" % (len(content), hashlib.sha256(content).hexdigest().encode())
 
 
 class Side:
