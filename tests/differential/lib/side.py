@@ -1,7 +1,7 @@
 """One of the two copies of a queue, and a command run in it."""
 import dataclasses, fcntl, hashlib, os, re, signal, stat, subprocess
 
-PATIENCE = 120
+PATIENCE = 60
 JOB_FILE = re.compile(rb"fspl-.*\.fspl", re.DOTALL)
 
 
@@ -151,6 +151,9 @@ class Side:
             stdout, stderr = child.communicate()
             stderr += b"\n(the test) it did not end\n"
         finally:
+            if child.returncode is None:  # the test is being ended
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
             if locked:
                 os.close(held)
         return Outcome(child.returncode, stdout, stderr, self.starts(log))
