@@ -71,6 +71,13 @@ std::optional<uint64_t> sealed_bytes(const packet::Metadata& metadata) {
   return metadata.seal ? std::optional(metadata.seal->length) : std::nullopt;
 }
 
+bool is_still_the_job(const Scanner::Opened& opened, const spool::ScannedJob& job,
+                      std::string& reason) {
+  if (opened.metadata.sequence == job.number) return true;
+  reason = cat("has become job ", opened.metadata.sequence);
+  return false;
+}
+
 }  // namespace
 
 Scanner::Scanner(pipeline::Engine& engine, const pipeline::Options& options,
@@ -448,6 +455,15 @@ std::unique_ptr<Scanner::Reading> Scanner::take_ahead(const spool::ScannedJob& j
 
 std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::string& reason,
                                              const std::function<bool()>& cancelled) {
+  auto opened = open_as_it_is(job, reason, cancelled);
+  // The next scan would take it for good again.
+  if (!opened && index_) index_->forget(job.id);
+  return opened;
+}
+
+std::optional<Scanner::Opened> Scanner::open_as_it_is(const spool::ScannedJob& job,
+                                                      std::string& reason,
+                                                      const std::function<bool()>& cancelled) {
   const std::unique_ptr<Parked> parked = take_parked(job);
   auto opened = jobs_.open(job.name);
   if (const auto* none = std::get_if<spool::NoJobFile>(&opened)) {
@@ -529,14 +545,6 @@ std::optional<Scanner::Opened> Scanner::open(const spool::ScannedJob& job, std::
     return std::nullopt;
   }
   return result;
-}
-
-bool Scanner::is_still_the_job(const Opened& opened, const spool::ScannedJob& job,
-                               std::string& reason) {
-  if (opened.metadata.sequence == job.number) return true;
-  if (index_) index_->forget(job.id);
-  reason = cat("has become job ", opened.metadata.sequence);
-  return false;
 }
 
 std::optional<Scanner::Opened> Scanner::take_whole(Opened opened, HeaderPeek::Whole& whole,

@@ -157,7 +157,8 @@ class Scanner {
   std::unique_ptr<pipeline::Upstream> decode(sys::UniqueFd file);
   std::optional<std::string> objection_to(const packet::HeaderReader& header) const;
   bool only_signed_count() const;
-  bool is_still_the_job(const Opened& opened, const spool::ScannedJob& job, std::string& reason);
+  std::optional<Opened> open_as_it_is(const spool::ScannedJob& job, std::string& reason,
+                                      const std::function<bool()>& cancelled);
   std::optional<Opened> take_whole(Opened opened, HeaderPeek::Whole& whole,
                                    const spool::ScannedJob& job, std::string& reason);
 
