@@ -176,6 +176,7 @@ class Reader:
         log, queue = f"{bench.path}/{name}.log", Shared.of_worker(bench).get()
         answer = queue.disturb(self.state, self.command, ["strace", "-qq", "-o", log])
         queue.check_answer(self.command, *answer)
+        queue.check_is_known()
         points = calls_in(log, re.compile(r'openat2?\([^"]*"' + re.escape(queue.place.queue)))
         os.unlink(log)
         return points
