@@ -27,6 +27,7 @@ class LaneRun:
                                         env=dict(os.environ, TMPDIR=storm.tmp, SHELL="/bin/bash"))
         self.pidfd = os.pidfd_open(self.process.pid)
         self.hit = collections.Counter()
+        self.begun = {}         # in each queue, once the parent was dead
         self.spared = set()     # lanes of which something was killed: never both of them, that is another test
 
     def strike(self, kind, chance):
@@ -90,6 +91,9 @@ class LaneStorm:
             for kind in kinds:
                 self.await_instant(run, chance)
                 run.strike(kind, chance)
+            if run.hit["parent"] and wait_dead([run.pidfd], PATIENCE):
+                # By now its lanes have their signal: what they had begun may not have come to say so yet, and that is all.
+                run.begun = {letter: begun_in(queue) for letter, queue in self.queues.items()}
             self.finish(run)
         except Failure as failure:
             raise Failure(f"{failure} ({dict(run.hit)}; it said {run.said()[-2000:]!r})") from None
@@ -132,6 +136,8 @@ class LaneStorm:
         try:
             if not queue.lock_is_free():
                 raise Failure("the lock is held by nobody we know")
+            if run.begun and begun_in(queue) > run.begun[letter] + 1:
+                raise Failure(f"{begun_in(queue) - run.begun[letter]} jobs began after the parent was dead")
             for number, attempt in queue.check_log(was_interrupted):
                 self.figures["interrupted and run again"] += 1
                 if not re.search(rf"/{letter}: .*job {number} .*running it again as attempt {attempt}\n", said):
@@ -164,6 +170,15 @@ class LaneStorm:
             raise Failure(f"at the end: {failure} (it said {run.said()[-2000:]!r})") from None
         finally:
             run.close()
+
+
+def begun_in(queue):
+    """Commands, since there is the queue."""
+    try:
+        with open(queue.commits + "/log") as file:
+            return sum(line.startswith("start ") for line in file)
+    except FileNotFoundError:
+        return 0
 
 
 def part_lanes(bench, rounds, seed, worker, report):
