@@ -368,11 +368,14 @@ void Scanner::summarize_skipped() {
 std::optional<OpenedJob> Scanner::open(const spool::ScannedJob& job, std::string& reason,
                                        const std::function<bool()>& cancelled) {
   auto opened = opener_.open(job, reason, cancelled);
-  if (!opened || opened->metadata.sequence == job.number) return opened;
-  if (index_) index_->forget(job.id);
-  reason = cat("has become job ", opened->metadata.sequence);
-  retire(std::move(opened->upstream));
-  return std::nullopt;
+  if (opened && opened->metadata.sequence != job.number) {
+    reason = cat("has become job ", opened->metadata.sequence);
+    retire(std::move(opened->upstream));
+    opened.reset();
+  }
+  // The next scan would take it for good again.
+  if (!opened && index_) index_->forget(job.id);
+  return opened;
 }
 
 }  // namespace penstock::work

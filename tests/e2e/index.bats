@@ -191,6 +191,31 @@ listed() { penstock queue-ls -q q -d ./decoder "$@" | awk 'NR > 1 { print $1 }' 
   succeeded 2
 }
 
+@test "index: what it knows and what cannot be decoded at its turn is skipped, as without it" {
+  waiting 1 3
+  cat >breaks <<'SH'
+#!/bin/sh
+case $(readlink /proc/$$/fd/0) in *fspl-2.fspl) [ ! -e broken ] || exit 9 ;; esac
+exec gzip -dc
+SH
+  chmod +x breaks
+  penstock queue-ls -q q -d ./breaks | grep -c fspl- | grep -qx 3
+  : >broken
+  process -d ./breaks "${keep[@]}"
+  says "job 2 (fspl-2.fspl) cannot be decoded any more"
+  says_not "changes each time"
+  local option
+  for option in "" --no-index; do
+    process $option -d ./breaks "${keep[@]}"
+    [ "$status" = 0 ] && [ "$(cat q/nextseq)" = 2 ] || { show; fail "with '$option'"; }
+    says "fspl-2.fspl is skipped: breaks exited 9"
+    says "waiting for job 2; 1 later job is here"
+  done
+  rm broken
+  process -d ./breaks --retry-undecodable "${keep[@]}"
+  succeeded 3
+}
+
 @test "index: fspl in between finds nothing changed" {
   waiting 1 3
   [ "$(listed)" = "1 2 3 " ]

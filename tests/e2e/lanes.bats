@@ -112,6 +112,40 @@ in_order() {
 }
 has_lines() { [ "$(wc -l <log)" = "$1" ]; }
 
+# As in the museum (tests/deadlocks/r15-own-writer.py): cat waits for the end of a pipe that it holds open for writing itself.
+@test "lanes: one that is in a deadlock is named by the doctor, while the others run to their end" {
+  local name
+  for name in a b c; do queue $name 2; done
+  : >log
+  command_of run '[ $q != a ] || { true | sh -c "exec 4>/proc/self/fd/0; echo \$\$ >stuck; exec cat"; exit; }' \
+    '[ $n != 2 ] || until [ -e go ]; do sleep 0.05; done' "$log_all"
+  lanes --lanes 2 ./run
+  until_true has_lines 1
+  until_true waits_in_a_pipe
+  diagnosed
+  touch go
+  until_true has_lines 4
+  [ "$(paste -sd, log)" = "b 1,b 2,c 1,c 2" ]
+  until_true others_are_drained
+  diagnosed
+  # What the doctor says that would free it.
+  kill "$(cat stuck)"
+  ended 1
+  [ "$(cat many/a/nextseq)" = 1 ]
+  grep -q "many/a: job 1 .* failed: the command exited 143" err && [ "$(grep -c "^penstock" err)" = 1 ]
+}
+others_are_drained() { [ "$(cat many/b/nextseq many/c/nextseq | paste -sd,)" = 3,3 ] && [ -z "$(ls many/b/jobs many/c/jobs | grep fspl-)" ]; }
+waits_in_a_pipe() { [ -s stuck ] && [ "$(cat /proc/"$(cat stuck)"/comm)" = cat ] && grep -q pipe /proc/"$(cat stuck)"/wchan; }
+# Asked about all lanes, the doctor accuses the one who is stuck, and nobody else.
+diagnosed() {
+  local code=0
+  penstock doctor --json --interval 0.3 "$lanes" >found || code=$?
+  [ $code = 1 ] && [ "$(/usr/bin/python3 -c '
+import json, sys
+print([(f["rule"], f["culprit"]["pid"]) for f in json.load(sys.stdin)["findings"] if f["severity"] == "stuck"])' <found)" = \
+    "[('R15', $(cat stuck))]" ] || { cat found; fail "status $code"; }
+}
+
 @test "lanes: with more queues than lanes, a long one makes room" {
   queue a 15
   queue b 1

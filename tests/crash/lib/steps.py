@@ -13,6 +13,7 @@ from .processes import describe, end_all, left_behind
 from .queue_run import Run
 from .sweep import Scenario
 from .variants import SMALL, Variant
+from .waiting import COMMANDS, STATES, Shared
 
 STRIDES = 24  # a case is spread over that many rounds, each of which takes every 24th call
 MEMORY = {"mmap", "munmap", "mprotect", "brk"}  # they change nothing that anybody else could see
@@ -52,9 +53,10 @@ class Processor(Scenario):
         try:
             run.wait()
             left_behind(10)
-            return calls_in(place, self.start)
+            return calls_in(place.path + "/strace", self.start)
         finally:
             run.close()
+            place.remove()
 
     def killed(self, bench, name, wrapper):
         """False if there was no such call in this run."""
@@ -156,10 +158,42 @@ class SenderOf:
     def trace(self, bench, name):
         sender = Sender(bench, name, self.name)
         sender.run(["strace", "-qq", "-o", sender.log])
-        return calls_in(sender.place, re.compile(r'openat2?\([^"]*"' + re.escape(sender.place.path)))
+        points = calls_in(sender.log, re.compile(r'openat2?\([^"]*"' + re.escape(sender.place.path)))
+        sender.place.remove()
+        return points
 
     def killed(self, bench, name, wrapper):
         return sender_killed(bench, name, self.name, wrapper)
+
+
+class Reader:
+    """queue-ls or queue-process over jobs behind a gap, killed at a call that it makes after it has opened the queue."""
+
+    def __init__(self, command, state):
+        self.name, self.command, self.state = f"{command} behind a gap, index {state}", command, state
+
+    def trace(self, bench, name):
+        log, queue = f"{bench.path}/{name}.log", Shared.of_worker(bench).get()
+        answer = queue.disturb(self.state, self.command, ["strace", "-qq", "-o", log])
+        queue.check_answer(self.command, *answer)
+        queue.check_is_known()
+        points = calls_in(log, re.compile(r'openat2?\([^"]*"' + re.escape(queue.place.queue)))
+        os.unlink(log)
+        return points
+
+    def killed(self, bench, name, wrapper):
+        shared, log = Shared.of_worker(bench), f"{bench.path}/{name}.log"
+        queue = shared.get()
+        try:
+            answer = queue.disturb(self.state, self.command, wrapper(log))
+            killed = was_killed(log)
+            if not killed:
+                queue.check_answer(self.command, *answer)
+            queue.check_after()
+        except Failure as failure:
+            raise Failure(f"{failure} (place {shared.spoiled()})") from None
+        os.unlink(log)
+        return killed
 
 
 CASES = [Processor("a script", Variant("script", SMALL, "hold", "gzip")), Processor("plain", PLAIN),
@@ -168,14 +202,14 @@ CASES = [Processor("a script", Variant("script", SMALL, "hold", "gzip")), Proces
          # After a kill in the middle of a job, and after one between its commit and the removal of its file.
          Processor("recovery", Variant("single", 100_000, None, "plain"), interrupted=True),
          Processor("recovery after a commit", PLAIN, killed_at=("unlinkat", "jobs")),
-         *(SenderOf(kind) for kind in ("enqueue", "queue-write", "prepare"))]
+         *(SenderOf(kind) for kind in ("enqueue", "queue-write", "prepare")),
+         *(Reader(command, state) for command in COMMANDS for state in STATES)]
 
 
-def calls_in(place, start):
-    """[name, which of its name] of each call from the one on that matches `start`; the place goes."""
-    with open(place.path + "/strace") as file:
+def calls_in(log, start):
+    """[name, which of its name] of each call from the one on that matches `start`."""
+    with open(log) as file:
         lines = [line for line in file if re.match(r"\w+\(", line)]
-    place.remove()
     counts, points, begun = collections.Counter(), [], False
     for line in lines:
         name = line.split("(")[0]
@@ -233,3 +267,4 @@ def part_steps(bench, rounds, seed, worker, report):
                 end_all()
         if len(points) > 4 and missed > len(points) // 2:
             report(f"steps: {case.name}, every {STRIDES}th call", f"{missed} of {len(points)} calls are not met again")
+    Shared.of_worker(bench).finish(report)

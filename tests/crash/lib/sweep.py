@@ -10,6 +10,7 @@ from .place import Place, check_starts, files_in
 from .processes import describe, end_all, left_behind
 from .queue_run import PATIENCE, Run
 from .variants import SMALL, Variant
+from .waiting import COMMANDS, STATES, Shared
 
 JOBS = 3              # in a queue; job 2 is the one that fails, where one is to fail
 MOST_TIMES = 80       # a call that comes more often is failed that often only
@@ -24,6 +25,11 @@ ERRORS = {"openat": "EIO ENOSPC EINTR EMFILE", "read": "EIO EINTR", "pread64": "
           "pipe2": "EMFILE", "memfd_create": "EMFILE", "socketpair": "EMFILE", "epoll_create1": "EMFILE"}
 # Calls that libraries, decoders and commands make as well: only those about the queue and its files are failed.
 ABOUT_THE_QUEUE = {"openat", "read", "pread64", "newfstatat", "statx", "getdents64", "close", "lseek", "fcntl"}
+
+# The same for the header index; of `write` only those to it. It is opened by openat2.
+INDEX_ERRORS = {call: ERRORS[call] for call in ("openat", "read", "pread64", "write", "ftruncate", "newfstatat", "getdents64",
+                "flock", "close", "lseek", "fcntl")}
+INDEX_ERRORS |= {"openat2": "EIO ENOSPC EINTR EMFILE EAGAIN", "mkdir": "EIO ENOSPC EROFS"}
 
 PLAIN = Variant("single", SMALL, None, "plain")
 GZIP = Variant("single", SMALL, "hold", "gzip")
@@ -177,21 +183,45 @@ def check_number(place, scenario, status, said):
     return number
 
 
-def injector(log, call, error, when):
+class IndexScenario:
+    """A run over jobs behind a gap, which finds the header index in a certain state."""
+
+    def __init__(self, command, state):
+        self.command, self.state, self.name = command, state, f"{command} behind a gap, index {state}"
+
+    def play(self, shared, log, call, error, when):
+        """False if the call did not come that often."""
+        queue = shared.get()
+        try:
+            wrapper = injector(log, call, error, when, is_about_the_index=True)(queue.place)
+            status, out, said = queue.disturb(self.state, self.command, wrapper)
+            queue.check_answer(self.command, status, out, said)
+            queue.check_after()
+        except Failure as failure:
+            raise Failure(f"{failure} (place {shared.spoiled()})") from None
+        return was_injected(log)
+
+
+INDEX_SCENARIOS = [IndexScenario(command, state) for command in COMMANDS for state in STATES]
+
+
+def injector(log, call, error, when, is_about_the_index=False):
     """A wrapper for a run in a place. Without -f it is the processor's own calls that fail."""
     def wrapper(place):
         words = ["strace", "-qq", "-o", log, "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={when}"]
-        if call in ABOUT_THE_QUEUE:
+        if call in ABOUT_THE_QUEUE or is_about_the_index:
             files = [f"{place.queue}/jobs/{name}" for name in os.listdir(place.queue + "/jobs")]
             for path in [place.queue, *(f"{place.queue}/{name}" for name in ("jobs", "nextseq", "nextseq.lock",
-                         "penstock", "penstock/quarantine")), *files]:
+                         "penstock", "penstock/quarantine", "penstock/index")), *files]:
                 words += ["-P", path]
         return words
     return wrapper
 
 
 def sweep_cases():
-    return [(scenario, call, error) for scenario in SCENARIOS for call, errors in ERRORS.items() for error in errors.split()]
+    cases = [(SCENARIOS, ERRORS), (INDEX_SCENARIOS, INDEX_ERRORS)]
+    return [(scenario, call, error) for scenarios, calls in cases for scenario in scenarios
+            for call, errors in calls.items() for error in errors.split()]
 
 
 class Oracle:
@@ -207,7 +237,7 @@ class Oracle:
 
     def times(self, scenario, call):
         """Which calls are worth failing: the first, the second, ... A write to an event descriptor does not fail so."""
-        if call != "write":
+        if call != "write" or scenario in INDEX_SCENARIOS:
             return range(1, MOST_TIMES + 1)
         if scenario.name not in self.writes:
             log = f"{self.bench.path}/writes-{self.worker}.log"
@@ -222,7 +252,7 @@ class Oracle:
 
 def part_sweep(bench, rounds, seed, worker, report):
     """`rounds` are (case, stride, offset): every stride-th call of it, from the offset on."""
-    cases, oracle = sweep_cases(), Oracle(bench, worker)
+    cases, oracle, shared = sweep_cases(), Oracle(bench, worker), Shared.of_worker(bench)
     for index, stride, offset in rounds:
         scenario, call, error = cases[index]
         try:
@@ -234,6 +264,11 @@ def part_sweep(bench, rounds, seed, worker, report):
             what = f"sweep: {scenario.name}: {call} fails with {error}, time {when}"
             log = f"{bench.path}/sweep-{index}-{when}.log"
             try:
+                if scenario in INDEX_SCENARIOS:
+                    if not scenario.play(shared, log, call, error, when):
+                        break
+                    report(what)
+                    continue
                 wanted = oracle.state(scenario)
                 state, told = play(bench, f"sweep-{index}-{when}", scenario, injector(log, call, error, when))
                 if not was_injected(log):
@@ -249,3 +284,4 @@ def part_sweep(bench, rounds, seed, worker, report):
             finally:
                 if os.path.exists(log):
                     os.unlink(log)
+    shared.finish(report)
