@@ -19,10 +19,10 @@ using Known = std::span<const std::string_view>;
 struct Tool {
   Format format = Format::zstd;
   std::string_view name;
-  Known decoders;   // its names by which it decodes without being told
-  Known decode;     // long options that tell it to
-  Known harmless;   // options that do not matter here, besides -c, -q and -f
-  Known variables;  // what it takes options from; null-terminated, being literals
+  Known decoders;                          // its names by which it decodes without being told
+  Known decode;                            // long options that tell it to
+  Known harmless;                          // options that do not matter here, besides -c, -q and -f
+  std::span<const char* const> variables;  // what it takes more options from
 };
 
 constexpr std::array kZstd = {"zstdcat"sv, "unzstd"sv};
@@ -43,9 +43,9 @@ constexpr std::array kXzHarmless = {"--stdout"sv, "--to-stdout"sv, "--quiet"sv,
 constexpr std::array kBzip2Harmless = {"--stdout"sv, "--quiet"sv, "--force"sv};
 
 // Those of zstd(1) and lz4(1) are about encoding.
-constexpr std::array kGzipVariables = {"GZIP"sv};
-constexpr std::array kXzVariables = {"XZ_DEFAULTS"sv, "XZ_OPT"sv};
-constexpr std::array kBzip2Variables = {"BZIP2"sv, "BZIP"sv};
+constexpr std::array kGzipVariables = {"GZIP"};
+constexpr std::array kXzVariables = {"XZ_DEFAULTS", "XZ_OPT"};
+constexpr std::array kBzip2Variables = {"BZIP2", "BZIP"};
 
 constexpr std::array kTools = {
     Tool{Format::zstd, "zstd", kZstd, kDecode, kZstdHarmless, {}},
@@ -64,8 +64,8 @@ bool is_short_options(std::string_view word) {
          word.find_first_not_of("dcqf", 1) == std::string_view::npos;
 }
 
-bool is_set(std::string_view variable) {
-  const char* value = ::getenv(variable.data());
+bool is_set(const char* variable) {
+  const char* value = ::getenv(variable);
   return value != nullptr && *value != '\0';
 }
 
