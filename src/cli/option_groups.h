@@ -198,8 +198,7 @@ inline constexpr Option kNoBuiltinDecoders{
     .name = "no-builtin-decoders",
     .help =
         "start the decoder for every header and job: do not decode headers, and small jobs, in "
-        "this "
-        "process where the decoder is a usual spelling of zstd or gzip"};
+        "this process where the decoder is a usual spelling of zstd, gzip, xz, bzip2 or lz4"};
 inline constexpr Option kRetryUndecodable{
     .name = "retry-undecodable",
     .help =

@@ -12,25 +12,22 @@
 
 #include "packet/header.h"
 #include "pipeline/decoder_string.h"
+#include "work/format_decoder.h"
+#include "work/known_decoder.h"
 
 namespace penstock::work {
 
-// zstd by libzstd, gzip by zlib (docs/decisions/0010-headers-in-process.md,
-// 0012-small-jobs-in-process.md).
+// By the formats' own libraries (docs/decisions/0010-headers-in-process.md,
+// 0012-small-jobs-in-process.md, 0013-xz-bzip2-lz4.md).
 class HeaderPeek {
  public:
-  // Null if the plan is not one of `zstd -dc`, `zstdcat`, `unzstd`, `gzip -dc`, `gunzip`, `zcat` in
-  // their usual spellings, or if it is confined to a sandbox: there is none around us.
-  // `path`: PATH, by which the program is found.
+  // Null if known_decoder() does not know the plan. `path`: PATH, by which the program is found.
   static std::unique_ptr<HeaderPeek> of(const pipeline::DecoderPlan& plan, std::string_view path);
 
-  HeaderPeek(const HeaderPeek&) = delete;
-  HeaderPeek& operator=(const HeaderPeek&) = delete;
-  virtual ~HeaderPeek() = default;
-
   // The header that the decoder would give for this file. Nothing wherever it might give none, or
-  // another one: damage, another format, a window of more than 8 MiB, a header that is larger than
-  // what is decoded at once. Then the decoder has to be asked. The position of `fd` stays.
+  // another one: damage, another format, a window or dictionary of more than 8 MiB, a header that
+  // is larger than what is decoded at once. Then the decoder has to be asked. The position of `fd`
+  // stays.
   std::optional<packet::HeaderReader> read(int fd);
 
   // All that the decoder would give for a file.
@@ -46,23 +43,15 @@ class HeaderPeek {
   // then it has to be asked. The position of `fd` stays.
   std::optional<Whole> read_whole(int fd);
 
- protected:
-  HeaderPeek() = default;
-
-  // What the decoder has written out when it does so for the first time; nothing if it may fail
-  // before. `first` is the file's beginning, or the whole of it if it `is_whole`.
-  virtual std::optional<std::span<const uint8_t>> decode(std::span<const uint8_t> first,
-                                                         bool is_whole) = 0;
-  // How much of `output` a whole file fills; nothing if it does not fit, or is not good to its end.
-  virtual std::optional<size_t> decode_all(std::span<const uint8_t> file,
-                                           std::span<uint8_t> output) = 0;
-
  private:
+  explicit HeaderPeek(KnownDecoder known);
+
   // Reads the file from its beginning until `most` or its end; whether that was its end.
   bool read_up_to(int fd, size_t most);
 
-  std::vector<uint8_t> input_;
+  std::unique_ptr<FormatDecoder> decoder_;
   bool is_the_usual_program_ = false;
+  std::vector<uint8_t> input_;
 };
 
 }  // namespace penstock::work

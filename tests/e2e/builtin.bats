@@ -35,18 +35,36 @@ differential() {
   differential gzip $$ 'gunzip -q'
 }
 
+@test "builtin: 500 xz packets, good and bad: the same as by xz" {
+  differential xz 1 'xz -dc' 'xzcat -T0'
+  rm q/jobs/*
+  differential xz $$ 'unxz -q'
+}
+
+@test "builtin: 500 bzip2 packets, good and bad: the same as by bzip2" {
+  differential bzip2 1 'bzip2 -dc' 'bzcat'
+  rm q/jobs/*
+  differential bzip2 $$ 'bunzip2 2>/dev/null'
+}
+
+@test "builtin: 500 lz4 packets, good and bad: the same as by lz4" {
+  differential lz4 1 'lz4 -dc' 'lz4cat'
+  rm q/jobs/*
+  differential lz4 $$ 'unlz4 -q'
+}
+
 # Programs in front of the real ones that count how often they are begun.
 @test "builtin: no process for a header where none is needed, and one for each job" {
   mkdir bin
   local tool
-  for tool in zstd gzip; do
+  for tool in zstd gzip xz bzip2 lz4; do
     printf '#!/bin/sh\necho x >>%s/begun\nexec %s "$@"\n' "$T" "$(command -v $tool)" >bin/$tool
     chmod +x bin/$tool
   done
   PATH=$T/bin:$PATH
   begun() { local count; count=$(wc -l <begun); : >begun; [ "$count" = "$1" ] || fail "$count decoders began, not $1: $2"; }
   : >begun
-  for tool in zstd gzip; do
+  for tool in zstd gzip xz bzip2 lz4; do
     rm -rf q seq got/*
     penstock queue-init -q q
     jobs=0
@@ -156,9 +174,9 @@ ran() {
   echo "$status" >"$folder/status"
 }
 
-@test "builtin: 750 jobs, good and bad, small ones whole in-process: the same results as by the decoder" {
+@test "builtin: 1500 jobs, good and bad, small ones whole in-process: the same results as by the decoder" {
   local format decoder seed
-  for format in zstd gzip zstd; do
+  for format in zstd gzip xz bzip2 lz4 zstd; do
     seed=${seed:+$$}
     decoder="$format -dcq"
     rm -rf saved q && penstock queue-init -q saved
@@ -166,7 +184,7 @@ ran() {
     limit=200 ran in-process -d "$decoder"
     limit=200 ran decoded -d "$decoder" --no-builtin-decoders
     diff -r in-process decoded >difference || { cat difference; fail "$format, seed $seed"; }
-    [ "$(ls decoded/got | wc -l)" -gt 90 ] && [ "$(wc -l <decoded/said)" -gt 20 ] || { show; fail "nothing was compared"; }
+    [ "$(ls decoded/got | wc -l)" -gt 90 ] && [ "$(wc -l <decoded/said)" -gt 5 ] || { show; fail "nothing was compared"; }
   done
 }
 
