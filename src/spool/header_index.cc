@@ -154,26 +154,27 @@ void HeaderIndex::sort() {
   if (!std::ranges::is_sorted(rows_, by_file)) std::ranges::stable_sort(rows_, by_file);
 }
 
-void HeaderIndex::save(Scan scan) noexcept {
+bool HeaderIndex::save(Scan scan) noexcept {
   try {
     if (!added_.empty()) sort_in_added();
-    write(scan);
+    return write(scan);
   } catch (const std::exception& error) {
     Log::debug(cat("the header index is not stored: ", error.what()));
+    return false;
   }
 }
 
-void HeaderIndex::write(Scan scan) {
+bool HeaderIndex::write(Scan scan) {
   const auto asked_for = static_cast<size_t>(std::ranges::count(rows_, true, &Row::is_asked_for));
   const bool is_mostly_old = scan == Scan::whole && stored_lines_ > 2 * asked_for + kSlack;
   const bool is_news = !std::ranges::all_of(rows_, &Row::is_stored);
-  if (!is_news && !is_mostly_old) return;
+  if (!is_news && !is_mostly_old) return true;
   const bool anew = is_foreign_ || is_mostly_old;
 
-  if (!sys::status_of_path(queue_.sequence_path())) return;  // append-only
+  if (!sys::status_of_path(queue_.sequence_path())) return false;  // append-only
   const struct stat queue = status_of_queue(queue_);
   const bool is_for_another = queue.st_uid != ::geteuid();
-  if (is_for_another && ::geteuid() != 0) return;
+  if (is_for_another && ::geteuid() != 0) return false;
   const auto hand_over = [&](int fd) {
     if (is_for_another && ::fchown(fd, queue.st_uid, queue.st_gid) != 0)
       throw Error::from_errno(cat("give ", printable(index_path(queue_)), " to the queue's owner"));
@@ -216,6 +217,7 @@ void HeaderIndex::write(Scan scan) {
   if (anew) std::erase_if(rows_, [](const Row& row) { return !row.is_asked_for && row.is_stored; });
   for (Row& row : rows_) row.is_stored = true;
   is_foreign_ = false;
+  return true;
 }
 
 }  // namespace penstock::spool

@@ -31,12 +31,12 @@ class HeaderIndex {
   // It turned out to be wrong.
   void forget(const FileIdentity& id);
 
-  // Appends what was added; once most of what is stored was not asked for by a scan that saw every
-  // file, only what was asked for stays. Throws nothing. Nothing is stored in an append-only queue,
-  // in one that somebody else owns (unless we are root, who hands it over), and while somebody else
-  // stores.
+  // Appends what was added, and says whether the next run will find it; once most of what is stored
+  // was not asked for by a scan that saw every file, only what was asked for stays. Throws nothing.
+  // Nothing is stored in an append-only queue, in one that somebody else owns (unless we are root,
+  // who hands it over), and while somebody else stores.
   enum class Scan { whole, cut_short };
-  void save(Scan scan) noexcept;
+  bool save(Scan scan) noexcept;
 
  private:
   struct Row : IndexRow {
@@ -49,7 +49,7 @@ class HeaderIndex {
   void read_line(std::string_view line);
   void sort_in_added();
   void sort();
-  void write(Scan scan);
+  bool write(Scan scan);
 
   const Queue& queue_;
   uint64_t way_;

@@ -98,6 +98,7 @@ void Drain::lock_queue() {
     progress_.emplace(engine_.loop);
   }
   scanner_.emplace(engine_, settings_.options, queue_, *jobs_, settings_.decoding, settings_.told);
+  if (repaired_) scanner_->distrust_names();  // whatever may be a doubt is looked at
 }
 
 // What still waits need not be decoded by the next run.
@@ -180,6 +181,7 @@ std::optional<spool::Turn> Drain::next_turn() {
   };
   const auto cancelled = [this] { return interruption_->has_come_by_now(); };
   scanner_->confirm(set_, next_, cancelled);
+  end_.skipped = scanner_->skipped();
   spool::Turn turn = set_.at(next_, same);
   if (!turn.job && !turn.is_conflict() && settings_.rescan) {
     // It may have come meanwhile (D36).

@@ -8,6 +8,7 @@
 #include "spool/injection.h"
 #include "spool/quarantine.h"
 #include "spool/sequence_lock.h"
+#include "spool/uuid.h"
 #include "sys/process.h"
 #include "work/drain.h"
 
@@ -26,6 +27,16 @@ std::string listed(const std::vector<ScannedJob>& jobs) {
   }
   if (jobs.size() > kMost) text += cat(" and ", jobs.size() - kMost, " more");
   return text;
+}
+
+// Its name kept it from being compared with the others of its number: perhaps it was the right one.
+bool is_misnamed(const ScannedJob& job) {
+  const auto number = spool::number_in_name(job.name);
+  return number && *number > job.number;
+}
+
+bool is_in_flight(const std::optional<spool::RunRecord>& last, const ScannedJob& job) {
+  return last && last->job && last->job->file == job.name && last->job->inode == job.id.inode;
 }
 
 }  // namespace
@@ -97,7 +108,12 @@ void Drain::recover() {
   if (!sequence_ || interruption_->has_come()) return;
   const std::vector<ScannedJob> old = set_.older_than(next_);
   std::vector<spool::OldJob> candidates;
+  std::vector<ScannedJob> misnamed;
   for (const ScannedJob& job : old) {
+    if (is_misnamed(job) && !is_in_flight(last_record_, job)) {
+      misnamed.push_back(job);
+      continue;
+    }
     auto opened = jobs_->open(job.name);
     const auto* file = std::get_if<spool::JobFile>(&opened);
     if (file == nullptr || !(file->id == job.id)) continue;
@@ -121,6 +137,11 @@ void Drain::recover() {
   left.reserve(recovery.report.size());
   for (const spool::OldJob& job : recovery.report)
     left.push_back({.name = job.name, .number = job.number, .id = job.id});
+  if (!misnamed.empty()) {
+    Log::info(cat(misnamed.size(), misnamed.size() == 1 ? " file has" : " files have",
+                  " a later number in the name than in the header, which is older than the next ",
+                  "number ", next_, ", and will never run: ", listed(misnamed)));
+  }
   if (left.empty()) return;
   if (settings_.remove_old) {
     for (const ScannedJob& job : left) {

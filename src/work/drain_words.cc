@@ -69,7 +69,10 @@ void Drain::tell_what_waits() {
     return;
   }
   if (settings_.told != nullptr && !settings_.told->is_news(cat("gap ", next_))) return;
-  std::string line = cat(gap->sentence(), "; ", advice_on(*gap, settings_));
+  std::string line = gap->sentence();
+  if (const size_t guesses = set_.first_guesses(SIZE_MAX).size(); guesses > 0)
+    line += cat(", of ", guesses, " of them only the name was read");
+  line += cat("; ", advice_on(*gap, settings_));
   if (end_.skipped > 0)
     line += cat("; ", skipped_files(end_.skipped, settings_.decoding), ", and job ", next_,
                 " may be among them");

@@ -37,6 +37,7 @@ std::unique_ptr<Parked> JobOpener::take_parked(const spool::ScannedJob& job) {
 }
 
 void JobOpener::look_ahead(const std::vector<spool::ScannedJob>& jobs) {
+  if (!decoding_.plan && !jobs.empty()) open_ahead(jobs.front());
   if (!decoding_.plan || parked_) return;
   for (const spool::ScannedJob& job : jobs) {
     const bool is_begun = std::ranges::any_of(
@@ -47,6 +48,21 @@ void JobOpener::look_ahead(const std::vector<spool::ScannedJob>& jobs) {
     if (file == nullptr || !(file->id == job.id)) return;
     ahead_.push_back(readings_.start_turn(job.name, std::move(*file)));
   }
+}
+
+void JobOpener::open_ahead(const spool::ScannedJob& job) {
+  std::string why_not;
+  OpenedAhead ahead{.job = job};
+  if (open_file(job, ahead.opened, why_not) && read_plain(job, ahead.opened, why_not))
+    opened_ = std::move(ahead);
+}
+
+std::optional<OpenedJob> JobOpener::take_opened(const spool::ScannedJob& job) {
+  std::optional<OpenedAhead> ahead = std::exchange(opened_, std::nullopt);
+  if (!ahead || !(ahead->job == job)) return std::nullopt;
+  const auto seen = jobs_.look_at(job.name);
+  if (!seen || !(seen->id == job.id)) return std::nullopt;
+  return std::move(ahead->opened);
 }
 
 std::unique_ptr<Reading> JobOpener::take_ahead(const spool::ScannedJob& job) {
@@ -61,6 +77,7 @@ std::unique_ptr<Reading> JobOpener::take_ahead(const spool::ScannedJob& job) {
 
 std::optional<OpenedJob> JobOpener::open(const spool::ScannedJob& job, std::string& reason,
                                          const std::function<bool()>& cancelled) {
+  if (auto ahead = take_opened(job)) return ahead;
   const std::unique_ptr<Parked> parked = take_parked(job);
   OpenedJob opened;
   if (!open_file(job, opened, reason)) {

@@ -50,7 +50,7 @@ class JobOpener {
   void park(Parked parked);
 
   // Starts the decoders of the jobs whose turn will be next, so that their headers are there by
-  // then. In the order of their turns.
+  // then; or, without a decoder, opens the first one's file. In the order of their turns.
   void look_ahead(const std::vector<spool::ScannedJob>& jobs);
   // The reading of this very file that was begun ahead of its turn, or null. What was begun for
   // files whose turn it would have been before is let go.
@@ -65,6 +65,9 @@ class JobOpener {
  private:
   // The decoder of this very file, if it was kept. One that was kept for another is let go.
   std::unique_ptr<Parked> take_parked(const spool::ScannedJob& job);
+  void open_ahead(const spool::ScannedJob& job);
+  // What open_ahead() has opened, if it is this very job and its name still leads to that file.
+  std::optional<OpenedJob> take_opened(const spool::ScannedJob& job);
   // These fill `opened`, or say in `reason` why they cannot.
   bool open_file(const spool::ScannedJob& job, OpenedJob& opened, std::string& reason) const;
   bool read_plain(const spool::ScannedJob& job, OpenedJob& opened, std::string& reason) const;
@@ -78,6 +81,11 @@ class JobOpener {
   const spool::JobDirectory& jobs_;
   const Decoding& decoding_;
   std::unique_ptr<Parked> parked_;
+  struct OpenedAhead {
+    spool::ScannedJob job;
+    OpenedJob opened;
+  };
+  std::optional<OpenedAhead> opened_;           // without a decoder
   std::deque<std::unique_ptr<Reading>> ahead_;  // by turn; they may not have their headers yet
 };
 

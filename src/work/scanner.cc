@@ -20,9 +20,10 @@ namespace {
 // A long scan that is killed begins again where it was stored last.
 constexpr auto kSaveEvery = 5s;
 // In a run for which nothing is due, so many files are read whose names seemed to say enough.
-constexpr size_t kMostGuessesRead = 16;
+constexpr size_t kMostGuessesRead = 32;
 // A file that could not be decoded is tried again after this time: a key may have come since.
 constexpr int64_t kFailureHoldsSeconds = 600;
+
 // Nothing without libsodium, which is told when the payload is to be checked.
 std::optional<uint64_t> sealed_as(const packet::HeaderReader& header) {
   if (!header.metadata().seal) return std::nullopt;
@@ -50,7 +51,9 @@ Scanner::Scanner(pipeline::Engine& engine, const pipeline::Options& options,
       decoding_(decoding),
       told_(told),
       readings_(engine, options, decoding),
-      opener_(readings_, jobs) {
+      opener_(readings_, jobs),
+      believes_names_(decoding.plan && decoding.believes_names && !decoding.only_signed_count() &&
+                      !readings_.can_peek()) {
   if (decoding.plan && decoding.index != Decoding::Index::none)
     index_.emplace(queue, decoding.description);
 }
@@ -97,9 +100,8 @@ void Scanner::scan(spool::JobSet& set, std::optional<uint64_t> wanted,
     save_now_and_then(set);
   }
   wait_for_all(set, wanted, cancelled);
-  // Nothing is due: there is time to look at what names say.
   if (wanted && !set.has(*wanted) && !std::exchange(guesses_were_read_, true))
-    read_guesses(set.first_guesses(kMostGuessesRead), set, wanted, cancelled);
+    look_behind_names(set, wanted, cancelled);
   saw_every_file_ = !cancelled();
   summarize_skipped();
 }
@@ -121,35 +123,52 @@ void Scanner::wait_for_all(spool::JobSet& set, std::optional<uint64_t> wanted,
 }
 
 // Only a later number is believed, and only to let the file wait for its turn: whatever is acted
-// upon is read before. Where only signed files count, a name counts for nothing.
-bool Scanner::is_put_off(const std::string& name, uint64_t wanted, spool::JobSet& set) const {
-  if (!decoding_.plan || !decoding_.believes_names || decoding_.only_signed_count()) return false;
-  if (readings_.can_peek()) return false;  // to read it costs next to nothing
+// upon is read before. Where only signed files count, a name counts for nothing; and where no
+// process has to be started, to read a file costs next to nothing.
+bool Scanner::is_put_off(const std::string& name, uint64_t wanted, spool::JobSet& set) {
+  if (!believes_names_) return false;
   const auto number = spool::number_in_name(name);
   if (!number || *number <= wanted) return false;
   const auto seen = jobs_.look_at(name);
   if (!seen || seen->id.size == 0) return false;
-  if (!is_known_here(name, seen->id, set))
-    set.add({.name = name, .number = *number, .id = seen->id, .is_guess = true});
+  if (is_known_here(name, seen->id, set)) return true;
+  // It gave no header before. Put off, such files would come first each time that some are read.
+  if (index_ && index_->find(name, seen->id, seen->changed) != nullptr) return false;
+  set.add({.name = name, .number = *number, .id = seen->id, .is_guess = true});
   return true;
 }
 
+// Nothing is due, so there is time: perhaps one of them is due after all.
+void Scanner::look_behind_names(spool::JobSet& set, std::optional<uint64_t> wanted,
+                                const std::function<bool()>& cancelled) {
+  read_guesses(set.first_guesses(kMostGuessesRead), set, wanted, cancelled);
+  const auto rest = set.first_guesses(SIZE_MAX);
+  // Where nothing is kept, the next run would read the same ones.
+  if (!rest.empty() && !save_index(set)) read_guesses(rest, set, wanted, cancelled);
+}
+
 void Scanner::confirm(spool::JobSet& set, uint64_t number, const std::function<bool()>& cancelled) {
-  read_guesses(set.guesses_at(number), set, number, cancelled);
+  const auto guesses = set.guesses_at(number);
+  if (guesses.empty()) return;
+  skipped_for_.clear();
+  read_guesses(guesses, set, number, cancelled);
+  summarize_skipped();
 }
 
 void Scanner::read_guesses(const std::vector<spool::ScannedJob>& guesses, spool::JobSet& set,
                            std::optional<uint64_t> wanted, const std::function<bool()>& cancelled) {
-  if (guesses.empty()) return;
   for (const spool::ScannedJob& guess : guesses) {
     if (cancelled()) return;
     set.remove(guess.name);
     std::unique_ptr<Reading> reading = opener_.take_ahead(guess);
     if (!reading) {
       auto opened = jobs_.open(guess.name);
-      auto* file = std::get_if<spool::JobFile>(&opened);
-      if (file == nullptr || !(file->id == guess.id)) continue;  // the next scan will see it
-      reading = readings_.start(guess.name, std::move(*file));
+      if (const auto* none = std::get_if<spool::NoJobFile>(&opened)) {
+        if (none->why != spool::NoJobFile::Why::vanished) skip(guess.name, {}, none->reason);
+        continue;
+      }
+      // Whatever is there by now.
+      reading = readings_.start(guess.name, std::move(std::get<spool::JobFile>(opened)));
     }
     pending_.push_back(std::move(reading));
     wait_for_room(set, wanted, cancelled);
@@ -200,8 +219,8 @@ void Scanner::save_now_and_then(const spool::JobSet& set) {
   last_save_ = now;
 }
 
-void Scanner::save_index(const spool::JobSet& set) {
-  if (!index_ || !index_is_loaded_) return;
+bool Scanner::save_index(const spool::JobSet& set) {
+  if (!index_ || !index_is_loaded_) return false;
   set.for_each([this](const spool::ScannedJob& job) {
     if (!job.stood_since) return;
     const spool::IndexRow* row = index_->find(job.name, job.id, *job.stood_since);
@@ -214,8 +233,8 @@ void Scanner::save_index(const spool::JobSet& set) {
                                      .sealed_bytes = job.sealed_bytes,
                                      .sealed_as = job.sealed_as});
   });
-  index_->save(saw_every_file_ ? spool::HeaderIndex::Scan::whole
-                               : spool::HeaderIndex::Scan::cut_short);
+  return index_->save(saw_every_file_ ? spool::HeaderIndex::Scan::whole
+                                      : spool::HeaderIndex::Scan::cut_short);
 }
 
 void Scanner::close_index(const spool::JobSet& set) {

@@ -38,17 +38,21 @@ class Scanner {
   // number too, is not used. Throws Error if the decoder cannot be started at all, or a header took
   // too long. `wanted`: whose decoder is kept for open(). Comes back early once `cancelled` says
   // so. Where names are believed, a file whose name ends with a later number than `wanted` is not
-  // read but added as a guess; a few of them are read if nothing else is `wanted`, each run others,
-  // so that a name that lies is found out.
+  // read but added as a guess; if nobody is found who is `wanted`, the guesses are read, or as many
+  // as one run is to read, if the index keeps them from being read again by the next: a name that
+  // lies is found out.
   void scan(spool::JobSet& set, std::optional<uint64_t> wanted,
             const std::function<bool()>& cancelled);
   // Reads the headers of the guesses at `number`, which is due; what is another job is that one
   // from now on. Throws like scan(). The decoder of the first one is kept for open().
   void confirm(spool::JobSet& set, uint64_t number, const std::function<bool()>& cancelled);
+  // From now on every file is read, whatever its name says.
+  void distrust_names() { believes_names_ = false; }
 
   // Stores the headers of `set` for the next run, and why others gave none. For the end of a run:
   // what it has done by then needs no place.
-  void save_index(const spool::JobSet& set);
+  // Whether it could.
+  bool save_index(const spool::JobSet& set);
   // The same where no scan will follow: its memory is free then.
   void close_index(const spool::JobSet& set);
 
@@ -74,7 +78,9 @@ class Scanner {
   static constexpr size_t kToldForOneReason = 3;
 
   // Whether its name spares us to read this file now.
-  bool is_put_off(const std::string& name, uint64_t wanted, spool::JobSet& set) const;
+  bool is_put_off(const std::string& name, uint64_t wanted, spool::JobSet& set);
+  void look_behind_names(spool::JobSet& set, std::optional<uint64_t> wanted,
+                         const std::function<bool()>& cancelled);
   void read_guesses(const std::vector<spool::ScannedJob>& guesses, spool::JobSet& set,
                     std::optional<uint64_t> wanted, const std::function<bool()>& cancelled);
   void wait_for_room(spool::JobSet& set, std::optional<uint64_t> wanted,
@@ -109,8 +115,9 @@ class Scanner {
   std::optional<spool::HeaderIndex> index_;
   bool index_is_loaded_ = false;
   bool saw_every_file_ = false;
+  bool believes_names_;
   bool guesses_were_read_ = false;  // where nothing was due
-  bool is_first_scan_ = true;  // nothing is known yet
+  bool is_first_scan_ = true;       // nothing is known yet
   std::chrono::steady_clock::time_point last_save_;
   std::list<std::unique_ptr<Reading>> pending_;
   std::map<std::string, spool::FileIdentity> unreadable_;

@@ -40,6 +40,9 @@ write() {
   fi
 }
 
+# succeeded_all N: jobs 1 to N.
+succeeded_all() { done_with "$(seq -s ' ' $1) "; }
+
 # done_with NUMBERS: these jobs were run, each with its payload.
 done_with() {
   [ "$(ls got | sort -n | tr '\n' ' ')" = "$1" ] || { show; ls got; fail "done is not $1"; }
@@ -71,15 +74,18 @@ done_with() {
 
 @test "names: behind a gap each run looks into a few others, until all are known" {
   local n
-  for n in {2..41}; do write $n; done
+  for n in {2..81}; do write $n; done
   sleep 0.2  # then any later change would show in a file's times
-  for n in 16 16 8 0; do
+  local left=80
+  for n in 32 32 16 0; do
     process -d ./decoder "${keep[@]}"
-    [ "$status" = 0 ] && says "waiting for job 1; 40 later jobs are here, the first is 2 "
+    left=$((left - n))
+    [ "$status" = 0 ] && says "waiting for job 1; 80 later jobs are here, the first is 2 "
+    if [ $left = 0 ]; then ! grep -q "only the name" err; else says "of $left of them only the name was read"; fi
     began $n "a run behind the gap"
   done
   process -d ./decoder --no-index --no-numbered-names "${keep[@]}"
-  began 40 "all of them"
+  began 80 "all of them"
   [ -z "$(ls got)" ]
 }
 
@@ -100,6 +106,39 @@ done_with() {
   done_with "1 "
 }
 
+@test "names: one that says later than it is, behind many others: found in the end, also where nothing can be kept" {
+  local n
+  for n in {2..40}; do write $n; done
+  write 1 50
+  cp -r q q2
+  sleep 0.2
+  process -d ./decoder "${keep[@]}"
+  says "waiting for job 1"
+  process -d ./decoder "${keep[@]}"
+  [ "$status" = 0 ] && succeeded_all 40
+  rm -r q got/*
+  mv q2 q
+  cp -r q q2
+  process -d ./decoder --no-index "${keep[@]}"
+  [ "$status" = 0 ] && succeeded_all 40
+  rm -r q got/*
+  mv q2 q
+  : >q/penstock
+  process -d ./decoder "${keep[@]}"
+  [ "$status" = 0 ] && succeeded_all 40
+}
+
+@test "names: those that cannot be decoded do not stand before the others for ever" {
+  local n
+  for n in {2..40}; do echo "no gzip" | penstock queue-write -q q --number $n; done
+  write 1 50
+  sleep 0.2
+  process -d ./decoder --retry-undecodable "${keep[@]}"
+  says "waiting for job 1" || says "32 files could not be read"
+  process -d ./decoder --retry-undecodable "${keep[@]}"
+  done_with "1 "
+}
+
 @test "names: one that says sooner than it is: seen at its turn" {
   write 4 3
   write 1
@@ -112,7 +151,7 @@ done_with() {
   [ "$status" = 0 ] && done_with "1 2 3 4 "
 }
 
-@test "names: one that says later than it is, and is old: never removed unread" {
+@test "names: one that says later than it is, and is old: never removed" {
   local n
   write 1 7 "of long ago"
   penstock queue-set-next -q q 5
@@ -121,8 +160,8 @@ done_with() {
   [ "$status" = 0 ] && done_with "5 6 7 "
   [ "$(ls q/jobs | wc -l)" = 1 ]
   process -d ./decoder --remove-old "${keep[@]}"
-  says "removed job 1 "
-  [ "$(ls q/jobs | wc -l)" = 0 ]
+  [ "$status" = 0 ] && says "1 file has a later number in the name than in the header"
+  [ "$(ls q/jobs | wc -l)" = 1 ]
 }
 
 @test "names: one that says that it is old, and is not" {
@@ -183,6 +222,46 @@ done_with() {
   chmod +x command
   process -d ./decoder ./command
   [ "$status" = 0 ] && done_with "1 2 "
+}
+
+@test "names: a file that changes before its turn is read as it is then, and the conflict is seen" {
+  write 1
+  write 2
+  write 2 - "something else"
+  local file
+  file=$(echo q/jobs/*-2.fspl)
+  cat >command <<-END
+	#!/bin/sh
+	[ \$FSPL_SEQ != 1 ] || touch $T/$file
+	exec $root/tests/support/commit_at_eof $T/got
+	END
+  chmod +x command
+  process -d ./decoder ./command
+  [ "$status" = 1 ] && says "carry this number and differ"
+  done_with "1 "
+}
+
+@test "names: what is skipped at its turn is counted and told" {
+  local n
+  write 1
+  write 2
+  for n in 1 2 3 4 5 6; do echo "no gzip" | penstock queue-write -q q --number 2; done
+  process -d ./decoder -n 2 --detailed-exit "${keep[@]}"
+  [ "$status" = 4 ] || { show; fail "status $status, not 4"; }
+  says "and 3 more files are skipped for the same reason"
+  done_with "1 2 "
+}
+
+@test "names: they count for nothing where the number is in doubt" {
+  penstock queue-process -q q -d ./decoder "${keep[@]}" 2>/dev/null
+  write 1
+  write 2
+  process -d ./decoder sh -- -c '[ $FSPL_SEQ = 1 ]'
+  [ "$status" = 1 ] && [ "$(cat q/nextseq)" = 2 ]
+  write 1 9 again
+  : >q/nextseq
+  process -d ./decoder "${keep[@]}"
+  [ "$status" = 1 ] && [ -z "$(ls got)" ]
 }
 
 @test "names: they count for nothing where only signed files do, nor in order of time" {

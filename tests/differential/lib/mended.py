@@ -303,7 +303,7 @@ class Decoding:
             return stored, 0
         key = stored, decoder
         if key not in self.made:
-            done = subprocess.run(["/bin/sh", "-c", decoder], input=stored, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            done = subprocess.run(["bash", "-o", "pipefail", "-c", decoder], input=stored, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                   env={b"PATH": b"/usr/bin:/bin"})
             self.made[key] = done.stdout, done.returncode
         return self.made[key]
