@@ -6,8 +6,8 @@
 
 #include "cli/args.h"
 #include "pipeline/options.h"
-#include "work/job_run.h"
 #include "work/decoding.h"
+#include "work/job_run.h"
 #include "work/trust.h"
 
 namespace penstock::cli {
