@@ -155,7 +155,7 @@ bool Drain::must_wait(const ScannedJob& job) {
       cat(title_of(job), " failed at ", clock_text(last.failed_at, now), " (attempt ", last.attempt,
           how.empty() ? "" : cat(": ", printable(how)), "); the next attempt is due at ",
           clock_text(due, now));
-  if (settings_.told == nullptr || settings_.told->is_news(line)) Log::info(line);
+  inform(line, line);
   record_.job = last;
   record_.job->is_next = sequence_.has_value();
   end_.delayed = true;

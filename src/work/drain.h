@@ -99,6 +99,8 @@ class Drain {
   bool is_whole(const spool::ScannedJob& job);
   void tell_what_waits();
   void tell_interruption(int signal) const;
+  // In a row of runs once for each `news`.
+  void inform(const std::string& line, const std::string& news) const;
 
   void begin_record();
   void settle_record();

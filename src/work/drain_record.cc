@@ -138,9 +138,10 @@ void Drain::recover() {
   for (const spool::OldJob& job : recovery.report)
     left.push_back({.name = job.name, .number = job.number, .id = job.id});
   if (!misnamed.empty()) {
-    Log::info(cat(misnamed.size(), misnamed.size() == 1 ? " file has" : " files have",
-                  " a later number in the name than in the header, which is older than the next ",
-                  "number ", next_, ", and will never run: ", listed(misnamed)));
+    inform(cat(misnamed.size(), misnamed.size() == 1 ? " file has" : " files have",
+               " a later number in the name than in the header, which is older than the next ",
+               "number ", next_, ", and will never run: ", listed(misnamed)),
+           cat("misnamed: ", listed(misnamed)));
   }
   if (left.empty()) return;
   if (settings_.remove_old) {
@@ -149,9 +150,10 @@ void Drain::recover() {
       remove(job);
     }
   } else {
-    Log::info(cat(left.size(), left.size() == 1 ? " file is" : " files are",
-                  " older than the next number ", next_, " and will never run: ", listed(left),
-                  " (--remove-old removes them)"));
+    inform(cat(left.size(), left.size() == 1 ? " file is" : " files are",
+               " older than the next number ", next_, " and will never run: ", listed(left),
+               " (--remove-old removes them)"),
+           cat("old: ", listed(left)));
   }
 }
 

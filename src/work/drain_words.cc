@@ -53,6 +53,10 @@ std::string title_of(const ScannedJob& job) {
   return cat("job ", job.number, " (", printable(job.name), ")");
 }
 
+void Drain::inform(const std::string& line, const std::string& news) const {
+  if (settings_.told == nullptr || settings_.told->is_news(news)) Log::info(line);
+}
+
 void Drain::tell_what_waits() {
   if (const auto signal = interruption_->signal()) {
     tell_interruption(*signal);

@@ -211,8 +211,10 @@ begun() { [ "$(cat begun 2>/dev/null)" = "$1" ]; }
   ended 0
 }
 
-@test "follow: what is no job is told once" {
+@test "follow: what is no job, and what is old, is told once" {
   echo garbage >q/jobs/fspl-bad.fspl
+  printf '0\n' >seq
+  penstock prepare -s seq -i - </dev/null >q/jobs/fspl-old.fspl
   follow "${keep[@]}"
   until_true err_has "fspl-bad.fspl is skipped"
   local n
@@ -222,7 +224,7 @@ begun() { [ "$(cat begun 2>/dev/null)" = "$1" ]; }
   done
   kill -TERM "$follower"
   ended 0
-  [ "$(grep -c fspl-bad err)" = 1 ] || { cat err; fail "told again"; }
+  [ "$(grep -c fspl-bad err)" = 1 ] && [ "$(grep -c fspl-old err)" = 1 ] || { cat err; fail "told again"; }
 }
 
 @test "follow: a hundred jobs in any order, by fifty writers at once" {

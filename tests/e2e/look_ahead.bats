@@ -7,11 +7,7 @@ bats_require_minimum_version 1.5.0
 # That of queue_helpers; a decoder that tells of which job its file is, and a command that tells when it begins and ends.
 # Whatever happens to another job while job N runs is done by `during N`, and can wait for a decoder by `decoder_of`.
 setup() {
-  begin_test
-  penstock queue-init -q "$T/q"
-  mkdir "$T/got"
-  keep=("$root/tests/support/commit_at_eof" -- "$T/got")
-  cd "$T" || return 1
+  begin_queue_test
   : >log
   cat >decoder <<'SH'
 #!/bin/sh

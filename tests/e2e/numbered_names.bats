@@ -5,23 +5,8 @@ bats_require_minimum_version 1.5.0
 
 # That of queue_helpers, and a decoder that counts how often it was begun.
 setup() {
-  begin_test
-  penstock queue-init -q "$T/q"
-  mkdir "$T/got"
-  jobs=0
-  keep=("$root/tests/support/commit_at_eof" -- "$T/got")
-  cd "$T" || return 1
-  printf '#!/bin/sh\necho x >>%s/begun\nexec gzip -dc\n' "$T" >decoder
-  chmod +x decoder
-  : >begun
-}
-
-# began N WORDS: since the last time, so many decoders.
-began() {
-  local count
-  count=$(wc -l <begun)
-  : >begun
-  [ "$count" = "$1" ] || { [ ! -e err ] || show; fail "$count decoders began, not $1: $2"; }
+  begin_queue_test
+  counting_decoder
 }
 
 # packet N [PAYLOAD]: job N, encoded.

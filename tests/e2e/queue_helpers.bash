@@ -4,7 +4,9 @@
 #   T/got/N    what the command made of job N, once it had seen the end of its input
 load helpers
 
-setup() {
+setup() { begin_queue_test; }
+
+begin_queue_test() {
   begin_test
   penstock queue-init -q "$T/q"
   mkdir "$T/got"
@@ -24,6 +26,21 @@ add_job() {
   [ $# -gt 0 ] || set -- cat
   jobs=$((jobs + 1))
   penstock prepare -s "$T/seq" -i - | "$@" >"$T/q/jobs/fspl-$jobs.fspl"
+}
+
+# counting_decoder: T/decoder, which unpacks gzip and counts how often it is begun.
+counting_decoder() {
+  printf '#!/bin/sh\necho x >>%s/begun\nexec gzip -dc\n' "$T" >"$T/decoder"
+  chmod +x "$T/decoder"
+  : >"$T/begun"
+}
+
+# began N WORDS: since the last time, so many decoders.
+began() {
+  local count
+  count=$(wc -l <"$T/begun")
+  : >"$T/begun"
+  [ "$count" = "$1" ] || { [ ! -e "$T/err" ] || show; fail "$count decoders began, not $1: $2"; }
 }
 
 random_bytes() { head -c "$1" /dev/urandom; }

@@ -3,12 +3,7 @@
 load queue_helpers
 
 setup() {
-  begin_test
-  penstock queue-init -q "$T/q"
-  mkdir "$T/got"
-  jobs=0
-  keep=("$root/tests/support/commit_at_eof" -- "$T/got")
-  cd "$T" || return 1
+  begin_queue_test
   need_sandbox
 }
 

@@ -6,12 +6,7 @@ bats_require_minimum_version 1.5.0
 
 # That of queue_helpers, and a pair of keys.
 setup() {
-  begin_test
-  penstock queue-init -q "$T/q"
-  mkdir "$T/got"
-  jobs=0
-  keep=("$root/tests/support/commit_at_eof" -- "$T/got")
-  cd "$T" || return 1
+  begin_queue_test
   penstock keygen ours
   insist=(--trust ours.pub --require-signature)
 }
