@@ -48,6 +48,7 @@ work::DrainSettings drain_settings(const Arguments& arguments) {
   settings.decoding = decoding(arguments);
   settings.options = pipeline_options(arguments);
   settings.decoding.takes_whole = settings.options.stdin_kind == pipeline::StdinKind::pipe;
+  settings.decoding.filters = settings.decoding.takes_whole;
   settings.job.command = command_line(arguments);
   settings.job.ignore_payload = arguments.has("ignore-payload");
   settings.job.require_seal = arguments.has("require-seal");

@@ -36,10 +36,13 @@ work::RequireSeal require_seal(const Arguments& arguments) {
   return arguments.has("require-seal") ? work::RequireSeal::yes : work::RequireSeal::no;
 }
 
-work::InspectSettings inspect_settings(const Arguments& arguments) {
-  return {.queue_dir = arguments.text("queuedir"),
-          .decoding = decoding(arguments),
-          .options = pipeline_options(arguments)};
+enum class Reads { headers, payload };
+work::InspectSettings inspect_settings(const Arguments& arguments, Reads what) {
+  work::InspectSettings settings{.queue_dir = arguments.text("queuedir"),
+                                 .decoding = decoding(arguments),
+                                 .options = pipeline_options(arguments)};
+  settings.decoding.filters = what == Reads::headers;
+  return settings;
 }
 
 std::string stray_sentence(const work::Stray& stray) {
@@ -103,8 +106,9 @@ int handle_queue_number(const Arguments& arguments, CommandId id) {
 int handle_queue_ls(const Arguments& arguments) {
   const bool marks = arguments.has("marks");
   const bool wants_marks = marks || arguments.has("json");
-  const std::vector<work::QueueEntry> entries = work::list_queue(
-      inspect_settings(arguments), wants_marks ? work::Marks::yes : work::Marks::no);
+  const std::vector<work::QueueEntry> entries =
+      work::list_queue(inspect_settings(arguments, Reads::headers),
+                       wants_marks ? work::Marks::yes : work::Marks::no);
   const bool on_terminal = ::isatty(STDOUT_FILENO) == 1;
   if (arguments.has("json")) {
     std::vector<ListedJob> jobs;
@@ -147,8 +151,8 @@ int handle_queue_ls(const Arguments& arguments) {
 
 int handle_queue_sweep(const Arguments& arguments) {
   const bool apply = arguments.has("apply");
-  const std::vector<work::Stray> strays =
-      work::sweep(inspect_settings(arguments), apply ? work::Apply::yes : work::Apply::no);
+  const std::vector<work::Stray> strays = work::sweep(inspect_settings(arguments, Reads::headers),
+                                                      apply ? work::Apply::yes : work::Apply::no);
   if (arguments.has("json")) {
     print(json_of(strays));
     return kSuccess;
@@ -165,13 +169,13 @@ int handle_queue_sweep(const Arguments& arguments) {
 }
 
 int handle_queue_info(const Arguments& arguments) {
-  print(info_text(arguments,
-                  work::queue_info(inspect_settings(arguments), *arguments.number("job"))));
+  print(info_text(arguments, work::queue_info(inspect_settings(arguments, Reads::headers),
+                                              *arguments.number("job"))));
   return kSuccess;
 }
 
 int handle_queue_payload(const Arguments& arguments) {
-  work::InspectSettings settings = inspect_settings(arguments);
+  work::InspectSettings settings = inspect_settings(arguments, Reads::payload);
   settings.require_seal = require_seal(arguments);
   work::queue_payload(settings, *arguments.number("job"));
   return kSuccess;

@@ -17,6 +17,8 @@ namespace {
 // After the last stage has exited its output must be at its end; a process left behind may keep it
 // open (R12).
 constexpr auto kLeftBehindPatience = 2s;
+// As much as zstd(1) writes at once: damage behind that does not keep a header back.
+constexpr size_t kFilteredAtOnce = 128UL << 10U;
 
 bool pinentry_runs() {
   for (const procfs::ProcessStat& process : procfs::read_all_stats()) {
@@ -91,31 +93,62 @@ HeaderRead::HeaderRead(Engine& engine, const Options& options, Upstream& upstrea
                cat(name, " left a writer behind", holder ? cat(" (", *holder, ")") : ""));
       }) {
   upstream.processes().set_listener([this] { stages_changed(); });
-  watch_.emplace(engine.loop, upstream.read_end(), EPOLLIN, [this](uint32_t) { take_bytes(); });
+  if (upstream.count() > 0)
+    watch_.emplace(engine.loop, upstream.read_end(), EPOLLIN, [this](uint32_t) { take_bytes(); });
   if (limit_ && !engine.has_terminal) limit_timer_.set(*limit_);
 }
 
-void HeaderRead::take_bytes() {
-  try {
+// Exactly the header; through a filter more, which then is the filter's again. False: there is more
+// without news of the source.
+bool HeaderRead::feed_some() {
+  constexpr std::string_view kSource = "the decoder's output";
+  FilteredInput* filter = upstream_.filter();
+  if (filter == nullptr) {
     std::vector<uint8_t> block(reader_.wanted());
-    const size_t count = sys::read_some(upstream_.read_end(), block, "the decoder's output");
+    const size_t count = sys::read_some(upstream_.read_end(), block, kSource);
     if (count == 0) {
       watch_.reset();
       reader_.end_of_input();
     }
     reader_.feed(std::span(block).first(count));
+    return true;
+  }
+  std::vector<uint8_t> block(kFilteredAtOnce);
+  const size_t count = filter->read(upstream_.read_end(), block, kSource);
+  std::span<const uint8_t> rest = std::span(block).first(count);
+  while (!reader_.done() && !rest.empty()) {
+    const size_t taken = std::min(reader_.wanted(), rest.size());
+    reader_.feed(rest.first(taken));
+    rest = rest.subspan(taken);
+  }
+  if (!reader_.done() && filter->is_at_end()) reader_.end_of_input();
+  filter->put_back(rest);
+  const bool needs_no_news = filter->has_more() || upstream_.count() == 0;
+  return reader_.done() || !needs_no_news;
+}
+
+void HeaderRead::take_bytes() {
+  try {
+    while (!feed_some()) continue;
+  } catch (const BadStream& error) {
+    fail(error.message());
+    return;
   } catch (const packet::BadHeader& error) {
-    bad_ = about_output(error);
-    watch_.reset();
-    // Why there is no header, the decoder's own end tells best; one that goes on is not waited for.
-    if (upstream_.all_over()) {
-      explain();
-    } else {
-      upstream_.retire();
-    }
+    fail(about_output(error));
     return;
   }
   if (reader_.done()) finish(Result::ok, {});
+}
+
+// Why there is no header, the decoder's own end tells best; one that goes on is not waited for.
+void HeaderRead::fail(std::string why) {
+  bad_ = std::move(why);
+  watch_.reset();
+  if (upstream_.all_over()) {
+    explain();
+  } else {
+    upstream_.retire();
+  }
 }
 
 void HeaderRead::stages_changed() {
@@ -140,6 +173,9 @@ void HeaderRead::explain() {
   }
   if (upstream_.tap() != nullptr) upstream_.tap()->drain();
   const Verdict verdict = upstream_.verdict(options_, LastReader::ended_well);
+  const FilteredInput* filter = upstream_.filter();
+  wants_tool_ =
+      filter != nullptr && (!filter->source_ended() || verdict.kind == Verdict::Kind::good);
   std::string reason = *bad_;
   // One that we had to end ourselves says nothing.
   if (verdict.kind == Verdict::Kind::bad && !upstream_.processes().is_ending()) {

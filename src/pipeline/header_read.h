@@ -39,15 +39,23 @@ class HeaderRead {
   HeaderRead(const HeaderRead&) = delete;
   HeaderRead& operator=(const HeaderRead&) = delete;
 
+  // Where no stage is a process there is nothing to wait for. `done` is called before it returns.
+  void read_at_once() { take_bytes(); }
+
   Result result() const { return result_; }
   const std::string& reason() const { return reason_; }
   // undecodable: whether the decoder string itself is at fault, for any file alike.
   bool decoder_is_at_fault() const { return decoder_is_at_fault_; }
+  // undecodable: the filter found fault, and no stage before it. The tool in whose place it is may
+  // know more formats, and has words of its own.
+  bool wants_tool() const { return wants_tool_; }
   const packet::Metadata& metadata() const { return reader_.metadata(); }
   const packet::HeaderReader& header() const { return reader_; }
 
  private:
   void take_bytes();
+  bool feed_some();
+  void fail(std::string why);
   void stages_changed();
   void finish(Result result, std::string reason);
   void explain();
@@ -61,6 +69,7 @@ class HeaderRead {
   Result result_ = Result::pending;
   std::string reason_;
   bool decoder_is_at_fault_ = false;
+  bool wants_tool_ = false;
   std::optional<std::string> bad_;  // the header's own fault, once known
   packet::HeaderReader reader_;
   std::optional<sys::Watch> watch_;

@@ -23,6 +23,7 @@ namespace {
 constexpr size_t kStashBytes = 1UL << 20U;
 constexpr size_t kChunk = 1UL << 20U;
 constexpr size_t kCopyBytes = 128UL << 10U;
+constexpr size_t kFilteredBytes = 256UL << 10U;
 constexpr int kSinkPatienceMs = 1000;
 constexpr unsigned kSplice = SPLICE_F_NONBLOCK | SPLICE_F_MOVE;
 
@@ -108,11 +109,13 @@ void Pump::run() {
   } catch (const std::exception& error) {
     seal_is_broken_ = dynamic_cast<const BrokenSeal*>(&error) != nullptr;
     is_too_large_ = dynamic_cast<const PayloadTooLarge*>(&error) != nullptr;
+    is_undecodable_ = dynamic_cast<const BadStream*>(&error) != nullptr;
     {
       const std::lock_guard lock(mutex_);
       error_ = error.what();
     }
     enter(Phase::failed);
+    if (is_undecodable_) discard_undecoded();
   }
 }
 
@@ -137,7 +140,7 @@ void Pump::wait(bool for_source, bool for_sink) {
 }
 
 void Pump::relay() {
-  if (!seal_check_ && sys::is_pipe(config_.source)) {
+  if (!seal_check_ && !config_.filter && sys::is_pipe(config_.source)) {
     stash_ = sys::Pipe::make();
     // Without room for what is held and more the stash cannot work: then bytes are copied.
     if (sys::set_pipe_size(stash_.write.get(), kStashBytes)) relay_by_stash();
@@ -191,10 +194,10 @@ void Pump::relay_by_stash() {
   }
 }
 
-// As above with a buffer of our own, for sources that cannot be spliced, for sealed payloads, and
-// for dribbles that fill a pipe by slots.
+// As above with a buffer of our own, for sources that cannot be spliced, for what is decoded here,
+// for sealed payloads, and for dribbles that fill a pipe by slots.
 void Pump::relay_by_copy() {
-  std::vector<uint8_t> buffer(config_.hold + kCopyBytes);
+  std::vector<uint8_t> buffer(config_.hold + (config_.filter ? kFilteredBytes : kCopyBytes));
   size_t first = 0;
   size_t last = 0;
   if (stashed_ > 0) {
@@ -227,32 +230,56 @@ void Pump::relay_by_copy() {
       last = held;
     }
     const bool room = last < buffer.size();
-    wait(!source_ended_ && room, sink_is_full);
+    if (!room || !has_more_to_give()) wait(!source_ended_ && room, sink_is_full);
     if (source_ended_ || !room || wants_stop()) continue;
-    // Only when poll says so: the source's description may be shared, and so stays blocking.
-    const sys::PollState state = sys::poll_now(config_.source);
-    if (!state.readable && !state.hung_up && !state.broken) continue;
-    last += read_source(std::span(buffer).subspan(last));
+    if (can_read_source()) last += read_source(std::span(buffer).subspan(last));
   }
 }
 
 void Pump::discard_rest() {
   std::vector<uint8_t> buffer(kCopyBytes);
   while (!wants_stop()) {
-    wait(true, false);
-    const sys::PollState state = sys::poll_now(config_.source);
-    if (!state.readable && !state.hung_up && !state.broken) continue;
-    read_source(buffer);
+    if (!has_more_to_give()) wait(true, false);
+    if (can_read_source()) read_source(buffer);
     if (source_ended_) return;
   }
 }
 
+// The stages before the filter are to end by themselves, and to say how it was with them.
+void Pump::discard_undecoded() {
+  if (!sys::is_pipe(config_.source)) return;
+  std::vector<uint8_t> buffer(kCopyBytes);
+  try {
+    while (!wants_stop()) {
+      wait(true, false);
+      if (can_read_source() && sys::read_some(config_.source, buffer, config_.name) == 0) return;
+    }
+  } catch (const Error&) {
+    // It has failed already.
+  }
+}
+
+// Only when poll says so: the source's description may be shared, and so stays blocking.
+bool Pump::can_read_source() const {
+  if (has_more_to_give()) return true;
+  const sys::PollState state = sys::poll_now(config_.source);
+  return state.readable || state.hung_up || state.broken;
+}
+
 // At the end of the source a seal is good, or this throws.
 size_t Pump::read_source(std::span<uint8_t> into) {
-  const size_t count = sys::read_some(config_.source, into, config_.name);
-  if (seal_check_ && count == 0) seal_check_->finish();
-  if (seal_check_) seal_check_->add(into.first(count));
-  if (count == 0) source_ended_ = true;
+  size_t count = 0;
+  if (config_.filter) {
+    count = config_.filter->read(config_.source, into, config_.name);
+    source_ended_ = config_.filter->is_at_end();
+  } else {
+    count = sys::read_some(config_.source, into, config_.name);
+    source_ended_ = count == 0;
+  }
+  if (seal_check_) {
+    seal_check_->add(into.first(count));
+    if (source_ended_) seal_check_->finish();
+  }
   bytes_in_ += count;
   check_payload_size(config_.most, bytes_in_);
   return count;

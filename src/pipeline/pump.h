@@ -6,11 +6,13 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
+#include "pipeline/filtered_input.h"
 #include "pipeline/seal_check.h"
 #include "sys/event_loop.h"
 #include "sys/pipe.h"
@@ -37,7 +39,9 @@ class Pump {
     std::optional<packet::Seal> seal;
     std::optional<uint64_t> most;  // bytes that the source may give; see payload_limit.h
     bool close_early = false;      // do not read on once nobody reads the sink any more
-    std::string name;              // of the source, for errors
+    // Through which the source is read: what it gives is what counts everywhere here.
+    std::unique_ptr<FilteredInput> filter;
+    std::string name;  // of the source, for errors
   };
   enum class Phase {
     moving,
@@ -66,6 +70,9 @@ class Pump {
   bool seal_is_broken() const { return seal_is_broken_.load(); }
   // Failed: because the source gives more than it may.
   bool is_too_large() const { return is_too_large_.load(); }
+  // Failed: because the filter finds the source damaged, cut or of another format. What is left of
+  // a source that is no file is read and not looked at, until stop().
+  bool is_undecodable() const { return is_undecodable_.load(); }
   // Bytes taken from the source and bytes that went into the sink, so far.
   uint64_t bytes_in() const { return bytes_in_.load(); }
   uint64_t bytes_out() const { return bytes_out_.load(); }
@@ -82,6 +89,9 @@ class Pump {
   void feed_file();
   void finish_or_wait();
   void discard_rest();
+  void discard_undecoded();
+  bool can_read_source() const;
+  bool has_more_to_give() const { return config_.filter && config_.filter->has_more(); }
   size_t read_source(std::span<uint8_t> into);
 
   void enter(Phase phase);
@@ -99,6 +109,7 @@ class Pump {
   std::atomic<bool> sink_gone_ = false;
   std::atomic<bool> seal_is_broken_ = false;
   std::atomic<bool> is_too_large_ = false;
+  std::atomic<bool> is_undecodable_ = false;
   std::atomic<uint64_t> bytes_in_ = 0;
   std::atomic<uint64_t> bytes_out_ = 0;
   mutable std::mutex mutex_;

@@ -247,7 +247,9 @@ void Run::evaluate() {
     }
   }
   const auto failure = payload_failure();
-  if (failure && failure->kind != Outcome::Kind::seal_broken) {
+  const bool others_may_be_to_blame = failure && (failure->kind == Outcome::Kind::seal_broken ||
+                                                  failure->kind == Outcome::Kind::upstream_failed);
+  if (failure && !others_may_be_to_blame) {
     fail(failure->kind, failure->sentence);
     return;
   }
@@ -261,31 +263,22 @@ void Run::evaluate() {
   if (verdict.kind == Verdict::Kind::bad) {
     // As in a shell: the command sees the end of its input, and does with it what it does.
     if (strength() == GateStrength::off && command_started_ && !command_is_over) return;
-    if (!failure_settled_ && !upstream_->all_over()) {
-      if (!failure_timer_.is_set()) failure_timer_.set(kFailurePatience);
-      return;
-    }
+    if (waits_for_others(!upstream_->all_over())) return;
     fail(Outcome::Kind::upstream_failed, verdict.sentence);
     return;
   }
   if (failure) {
-    // Of a decoder that failed half-way the payload is cut, too: it is the one to name.
-    if (verdict.kind == Verdict::Kind::pending && !failure_settled_) {
-      if (!failure_timer_.is_set()) failure_timer_.set(kFailurePatience);
-      return;
-    }
+    // Of a decoder that failed half-way the payload is cut, too, and so is what a filter of ours is
+    // given: it is the one to name.
+    if (waits_for_others(verdict.kind == Verdict::Kind::pending)) return;
     fail(failure->kind, failure->sentence);
     return;
   }
   if (command_is_over && !command_succeeded()) {
     // Not where they write into the command's own pipe: its end may be why they fail, then.
     const bool others_can_tell = pump_ && upstream_ && !options_.close_on_early_end;
-    const bool waits = options_.asks_all_stages && others_can_tell && !failure_settled_ &&
-                       verdict.kind == Verdict::Kind::pending;
-    if (waits) {
-      if (!failure_timer_.is_set()) failure_timer_.set(kFailurePatience);
-      return;
-    }
+    const bool asks = options_.asks_all_stages && others_can_tell;
+    if (waits_for_others(asks && verdict.kind == Verdict::Kind::pending)) return;
     fail(Outcome::Kind::command_failed, cat("the command ", command().status->sentence()));
     return;
   }
@@ -320,12 +313,22 @@ void Run::evaluate() {
   }
 }
 
+// Something has failed: whether to wait until the others have ended, so that they are heard. A
+// command that has stopped reading is about to say how it was.
+bool Run::waits_for_others(bool stages_run_on) {
+  const bool command_ends = pump_ && pump_->sink_gone() && !command().status;
+  if (failure_settled_ || !(stages_run_on || command_ends)) return false;
+  if (!failure_timer_.is_set()) failure_timer_.set(kFailurePatience);
+  return true;
+}
+
 std::optional<Run::PayloadFailure> Run::payload_failure() const {
   using Kind = Outcome::Kind;
   if (pump_ && pump_->phase() == Pump::Phase::failed) {
-    return PayloadFailure{.kind = pump_->seal_is_broken() ? Kind::seal_broken
-                                  : pump_->is_too_large() ? Kind::too_large
-                                                          : Kind::payload_failed,
+    return PayloadFailure{.kind = pump_->seal_is_broken()   ? Kind::seal_broken
+                                  : pump_->is_too_large()   ? Kind::too_large
+                                  : pump_->is_undecodable() ? Kind::upstream_failed
+                                                            : Kind::payload_failed,
                           .sentence = pump_->error()};
   }
   if (!spooled_ || !spooled_->is_done() || spooled_->error().empty()) return std::nullopt;
@@ -371,7 +374,7 @@ bool Run::source_at_end() const {
 
 // All stages have exited, and yet their pipe has no end: 2 s later that is a failure.
 void Run::watch_left_behind() {
-  if (!upstream_ || !source_) return;
+  if (!upstream_ || upstream_->count() == 0 || !source_) return;
   if (!left_behind_checked_) {
     if (!left_behind_timer_.is_set()) left_behind_timer_.set(kLeftBehindPatience);
     return;

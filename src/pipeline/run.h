@@ -138,6 +138,7 @@ class Run {
     Outcome::Kind kind;
     std::string sentence;
   };
+  bool waits_for_others(bool stages_run_on);
   std::optional<PayloadFailure> payload_failure() const;
   void check_what_is_known() const;
   LastReader last_reader() const;

@@ -41,8 +41,8 @@ void Run::feed_command() {
                   .seal = config_.seal,
                   .most = options_.max_payload,
                   .name = stream->name});
-  } else if (upstream_ &&
-             (strength() == GateStrength::hold || config_.seal || options_.max_payload)) {
+  } else if (upstream_ && (strength() == GateStrength::hold || config_.seal ||
+                           options_.max_payload || upstream_->filter() != nullptr)) {
     source_ = upstream_->take_read_end();
     // A sealed payload is asked to its end, whatever the command had enough of.
     feed_by_pump({.source = source_.get(),
@@ -50,6 +50,7 @@ void Run::feed_command() {
                   .seal = config_.seal,
                   .most = options_.max_payload,
                   .close_early = options_.close_on_early_end && !config_.seal,
+                  .filter = upstream_->take_filter(),
                   .name = "the decoder's output"});
   } else if (upstream_) {
     feed_directly();

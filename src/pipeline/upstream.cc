@@ -47,7 +47,14 @@ bool opens_a_fifo(const StageSpec& stage) {
 }  // namespace
 
 Upstream::Upstream(Engine& engine, const Options& options, Config config)
-    : engine_(engine), count_(config.stages.size()), processes_(engine, options, [] {}) {
+    : engine_(engine),
+      count_(config.stages.size()),
+      filter_(std::move(config.filter)),
+      processes_(engine, options, [] {}) {
+  if (count_ == 0) {
+    output_ = std::move(config.input);
+    return;
+  }
   // The last pipe first: it must have its size before the first stage is there.
   sys::Pipe last = make_pipe(engine, options, config.feeds_command, output_size_);
   if (config.tap) tap_.emplace(engine.loop, *config.tap);
@@ -98,7 +105,8 @@ std::optional<std::string> Upstream::start_failure() const {
 }
 
 void Upstream::retire() {
-  const bool left_behind = output_ && all_over() && !sys::poll_now(output_.get()).hung_up;
+  const bool left_behind =
+      output_ && count_ > 0 && all_over() && !sys::poll_now(output_.get()).hung_up;
   engine_.budget.give_back(take_output_size());
   output_.reset();
   if (left_behind) processes_.end_tree(EndMode::gate_open, kRetirePatience, -1);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pipeline/engine.h"
+#include "pipeline/filtered_input.h"
 #include "pipeline/options.h"
 #include "pipeline/stages.h"
 #include "pipeline/stderr_tap.h"
@@ -20,8 +21,10 @@ namespace penstock::pipeline {
 class Upstream {
  public:
   struct Config {
-    std::vector<StageSpec> stages;  // at least one
+    std::vector<StageSpec> stages;  // at least one, or a filter
     sys::UniqueFd input;            // the first one's stdin; none: it inherits ours
+    // The last stage, where that is no process. It reads the last one's output, or `input`.
+    std::unique_ptr<FilteredInput> filter;
     // Under `--gate eof` the last stage writes straight into the command's pipe, which must have
     // its full size before the first stage is there.
     bool feeds_command = false;
@@ -37,9 +40,13 @@ class Upstream {
   size_t count() const { return count_; }
   Stages& processes() { return processes_; }
   const Stages& processes() const { return processes_; }
-  // Our end of the last pipe; -1 once taken or retired.
+  // Our end of the last pipe, or the input itself where no stage is a process; -1 once taken or
+  // retired.
   int read_end() const { return output_.get(); }
   sys::UniqueFd take_read_end() { return std::move(output_); }
+  // What is to be read through; null if there is none, or once taken.
+  FilteredInput* filter() { return filter_.get(); }
+  std::unique_ptr<FilteredInput> take_filter() { return std::move(filter_); }
   // For whoever gives it back to the budget.
   size_t take_output_size() { return std::exchange(output_size_, 0); }
   StderrTap* tap() { return tap_ ? &*tap_ : nullptr; }
@@ -60,6 +67,7 @@ class Upstream {
   Engine& engine_;
   size_t count_;
   sys::UniqueFd output_;
+  std::unique_ptr<FilteredInput> filter_;
   size_t output_size_ = 0;
   std::optional<StderrTap> tap_;
   Stages processes_;

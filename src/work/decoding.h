@@ -28,6 +28,7 @@ struct Decoding {
   bool believes_names = false;  // which later numbers they end with, until those are due
   bool is_builtin = true;       // headers are decoded in our own process where the plan allows it
   bool takes_whole = false;     // and so are small jobs, at their turn
+  bool filters = false;         // and so is what goes through a last stage that we know
   std::string description;      // all that headers depend on besides their files
 
   // Why nothing that this header says may be acted upon; nothing if it may.

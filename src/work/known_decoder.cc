@@ -101,8 +101,13 @@ bool only_hides_messages(const pipeline::Redirect& redirect) {
 
 std::optional<KnownDecoder> known_decoder(const pipeline::DecoderPlan& plan,
                                           std::string_view path) {
-  if (!plan.seen_through || plan.stages.size() != 1) return std::nullopt;
-  const pipeline::StageSpec& stage = plan.stages.front();
+  return plan.stages.size() == 1 ? known_last_stage(plan, path) : std::nullopt;
+}
+
+std::optional<KnownDecoder> known_last_stage(const pipeline::DecoderPlan& plan,
+                                             std::string_view path) {
+  if (!plan.seen_through) return std::nullopt;
+  const pipeline::StageSpec& stage = plan.stages.back();
   if (stage.opaque || stage.sandboxed || stage.argv.empty()) return std::nullopt;
   if (!std::ranges::all_of(stage.redirects, only_hides_messages)) return std::nullopt;
   const std::string_view program = without_usual_directory(stage.argv.front());

@@ -22,4 +22,8 @@ struct KnownDecoder {
 // `path`: PATH, by which the program is found.
 std::optional<KnownDecoder> known_decoder(const pipeline::DecoderPlan& plan, std::string_view path);
 
+// The same of the last of several stages, which decodes what the others write.
+std::optional<KnownDecoder> known_last_stage(const pipeline::DecoderPlan& plan,
+                                             std::string_view path);
+
 }  // namespace penstock::work

@@ -1,5 +1,7 @@
 #include "work/readings.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <string_view>
 #include <thread>
@@ -32,6 +34,12 @@ std::string_view path_of(const std::vector<std::string>& environment) {
   return {};
 }
 
+// Where a last link of ours lies before the command.
+bool can_filter(const pipeline::Options& options) {
+  return options.gate != pipeline::GateStrength::off && !options.verify_before &&
+         options.decoder_ok.empty();
+}
+
 }  // namespace
 
 std::optional<Timestamp> stood_since(const Timestamp& changed) {
@@ -46,8 +54,11 @@ std::optional<Timestamp> stood_since(const Timestamp& changed) {
 Readings::Readings(pipeline::Engine& engine, const pipeline::Options& options,
                    const Decoding& decoding)
     : engine_(engine), options_(options), decoding_(decoding) {
-  if (decoding.plan && decoding.is_builtin)
-    peek_ = HeaderPeek::of(*decoding.plan, path_of(engine.environment));
+  if (!decoding.plan || !decoding.is_builtin) return;
+  const std::string_view path = path_of(engine.environment);
+  peek_ = HeaderPeek::of(*decoding.plan, path);
+  if (decoding.filters && can_filter(options))
+    last_stage_ = BuiltinLastStage::of(*decoding.plan, path);
 }
 
 Readings::~Readings() {
@@ -66,14 +77,17 @@ std::optional<packet::HeaderReader> Readings::peek(const spool::JobFile& file) {
   return peek_ ? peek_->read(file.fd.get()) : std::nullopt;
 }
 
-std::unique_ptr<pipeline::Upstream> Readings::decode(sys::UniqueFd file) {
+// With a filter in the place of the last stage, or by all of them.
+void Readings::decode(Reading& reading, sys::UniqueFd file, const BuiltinLastStage* last_stage) {
   const bool direct = options_.gate && *options_.gate != pipeline::GateStrength::hold;
-  return std::make_unique<pipeline::Upstream>(
-      engine_, options_,
-      pipeline::Upstream::Config{.stages = decoding_.plan->stages,
-                                 .input = std::move(file),
-                                 .feeds_command = direct && !options_.verify_before,
-                                 .tap = pipeline::Forward::no});
+  pipeline::Upstream::Config config{
+      .stages = last_stage != nullptr ? last_stage->stages_before() : decoding_.plan->stages,
+      .input = std::move(file),
+      .filter = last_stage != nullptr ? last_stage->filter() : nullptr,
+      .feeds_command = direct && !options_.verify_before,
+      .tap = pipeline::Forward::no};
+  if (last_stage != nullptr) reading.file = sys::duplicate(config.input.get());
+  reading.upstream = std::make_unique<pipeline::Upstream>(engine_, options_, std::move(config));
 }
 
 std::unique_ptr<Reading> Readings::start_turn(const std::string& name, spool::JobFile file) {
@@ -96,11 +110,33 @@ std::unique_ptr<Reading> Readings::start(const std::string& name, spool::JobFile
   reading->id = file.id;
   reading->stood_since = stood_since(file.changed);
   sys::set_blocking(file.fd.get());  // a stage would see the flag
-  reading->upstream = decode(std::move(file.fd));
-  Reading* raw = reading.get();
-  reading->header = std::make_unique<pipeline::HeaderRead>(
-      engine_, options_, *reading->upstream, decoding_.header_timeout, [raw] { raw->done = true; });
+  decode(*reading, std::move(file.fd), last_stage_ ? &*last_stage_ : nullptr);
+  read_header(*reading);
   return reading;
+}
+
+void Readings::read_header(Reading& reading) {
+  reading.header = std::make_unique<pipeline::HeaderRead>(
+      engine_, options_, *reading.upstream, decoding_.header_timeout,
+      [this, &reading] { finish_header(reading); });
+  if (reading.upstream->count() == 0) reading.header->read_at_once();
+}
+
+// What a filter cannot decode its tool may, or it says why not.
+void Readings::finish_header(Reading& reading) {
+  sys::UniqueFd file = std::move(reading.file);
+  if (reading.header->wants_tool()) {
+    reading.is_second_try = true;
+    retire(std::move(reading.upstream));
+    // At a position of its own: the other one's may move still.
+    decode(reading, sys::reopen(file.get(), O_RDONLY), nullptr);
+    read_header(reading);
+    return;
+  }
+  // The other files of this run are like that one, as likely as not.
+  if (reading.is_second_try && reading.header->result() == pipeline::HeaderRead::Result::ok)
+    last_stage_.reset();
+  reading.done = true;
 }
 
 bool Readings::has_room_beside(size_t running) const {

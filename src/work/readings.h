@@ -16,6 +16,7 @@
 #include "spool/job_directory.h"
 #include "work/decoding.h"
 #include "work/header_peek.h"
+#include "work/stream_decoder.h"
 
 namespace penstock::work {
 
@@ -38,6 +39,8 @@ struct Reading : Source {
   std::unique_ptr<pipeline::Upstream> upstream;
   std::unique_ptr<pipeline::HeaderRead> header;
   std::optional<HeaderPeek::Whole> whole;  // then there is no decoder
+  sys::UniqueFd file;                      // with a filter: for the tool in whose place it is,
+  bool is_second_try = false;              // which then reads it
   bool done = false;
 };
 
@@ -69,12 +72,15 @@ class Readings {
   void bury_the_dead();
 
  private:
-  std::unique_ptr<pipeline::Upstream> decode(sys::UniqueFd file);
+  void decode(Reading& reading, sys::UniqueFd file, const BuiltinLastStage* last_stage);
+  void read_header(Reading& reading);
+  void finish_header(Reading& reading);
 
   pipeline::Engine& engine_;
   const pipeline::Options& options_;
   const Decoding& decoding_;
   std::unique_ptr<HeaderPeek> peek_;
+  std::optional<BuiltinLastStage> last_stage_;
   std::vector<std::unique_ptr<pipeline::Upstream>> retiring_;
 };
 

@@ -188,7 +188,20 @@ ran() {
   done
 }
 
-@test "builtin: no decoder is begun for a small job, and one for a large one, a damaged one, another program" {
+@test "builtin: 750 jobs behind another stage, good and bad: the same results as by the decoder" {
+  local format seed
+  for format in zstd gzip lz4; do
+    seed=${seed:+$$}
+    rm -rf saved q && penstock queue-init -q saved
+    PENSTOCK=$PENSTOCK "$root/tests/support/odd_packets" "$format" saved/jobs 250 "${seed:=2}"
+    limit=200 ran in-process -d "cat | $format -dcq"
+    limit=200 ran decoded -d "cat | $format -dcq" --no-builtin-decoders
+    diff -r in-process decoded >difference || { cat difference; fail "$format, seed $seed"; }
+    [ "$(ls decoded/got | wc -l)" -gt 90 ] && [ "$(wc -l <decoded/said)" -gt 5 ] || { show; fail "nothing was compared"; }
+  done
+}
+
+@test "builtin: no decoder is begun for good jobs, small or large, alone or last; one for what is damaged or of another format" {
   [ -n "$(command -v strace)" ] || skip "there is no strace"
   add_job zstd -q <<<"payload 1"
   random_bytes 100000 >large && add_job zstd -q <large
@@ -197,10 +210,16 @@ ran() {
   begun() { grep -c 'execve(.*/zstd".* = 0' trace || true; }
   traced() { strace -f -qq -e trace=execve -o trace "$PENSTOCK" queue-process -q q --no-index "$@" "${keep[@]}" >out 2>err </dev/null; }
   # zstd(1) knows gzip as well; what we do not know of it is left to it.
-  traced -d 'zstd -dcq' && [ "$(begun)" -ge 2 ] && [ "$(cat q/nextseq)" = 4 ]
+  traced -d 'zstd -dcq' && [ "$(begun)" = 2 ] && [ "$(cat q/nextseq)" = 4 ]
   [ "$(cat got/1)" = "payload 1" ] && cmp got/2 large && [ "$(cat got/3)" = "payload 3" ]
-  rm -rf q && cp -r saved q && rm q/jobs/fspl-[23].fspl
-  traced -d 'zstd -dcq' && [ "$(begun)" = 0 ] && [ "$(cat q/nextseq)" = 2 ]
+  rm -rf q got/* && cp -r saved q && rm q/jobs/fspl-3.fspl
+  traced -d 'zstd -dcq' && [ "$(begun)" = 0 ] && [ "$(cat q/nextseq)" = 3 ] && cmp got/2 large
+  rm -rf q got/* && cp -r saved q && rm q/jobs/fspl-3.fspl
+  traced -d 'cat | zstd -dcq' && [ "$(begun)" = 0 ] && [ "$(cat q/nextseq)" = 3 ] && cmp got/2 large
+  for other in '--verify before' '--gate off' '--decoder-ok 2'; do
+    rm -rf q got/* && cp -r saved q && rm q/jobs/fspl-[13].fspl && echo 2 >q/nextseq
+    traced -d 'zstd -dcq' $other && [ "$(begun)" = 1 ] && [ "$(cat q/nextseq)" = 3 ] || fail "$other: $(begun)"
+  done
   rm -rf q && cp -r saved q && rm q/jobs/fspl-[23].fspl
   traced -d 'zstd -dcq' --no-builtin-decoders && [ "$(begun)" -ge 1 ] && [ "$(cat q/nextseq)" = 2 ]
   # Damaged in its last byte: the decoder says so, and nothing is committed.

@@ -229,8 +229,10 @@ other_digits() {
 @test "seal: behind a decoder that failed the decoder is named" {
   random_bytes 300000 | sealed gzip
   truncate -s 200000 q/jobs/fspl-1.fspl
-  process -d 'gzip -dc' "${keep[@]}"
+  process -d 'gzip -dc' --no-builtin-decoders "${keep[@]}"
   refused 1 "gzip exited 1"
+  process -d 'gzip -dc' "${keep[@]}"
+  refused 1 "gzip (decoded in our own process): it ends too early"
 }
 
 @test "seal: a job file overwritten before it is read" {

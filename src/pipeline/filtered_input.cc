@@ -1,0 +1,55 @@
+#include "pipeline/filtered_input.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "base/text.h"
+#include "sys/files.h"
+
+namespace penstock::pipeline {
+
+FilteredInput::FilteredInput(std::unique_ptr<StreamFilter> filter, std::string name)
+    : filter_(std::move(filter)), name_(std::move(name)) {}
+
+size_t FilteredInput::read(int fd, std::span<uint8_t> into, std::string_view source) {
+  assert(!into.empty());
+  if (!again_.empty()) {
+    const size_t count = std::min(again_.size(), into.size());
+    std::copy_n(again_.begin(), count, into.begin());
+    again_.erase(again_.begin(), again_.begin() + static_cast<ptrdiff_t>(count));
+    return count;
+  }
+  if (is_at_end_) return 0;
+  if (!is_ready_) {
+    input_.resize(filter_->unit());
+    const size_t count = sys::read_some(fd, std::span(input_).subspan(filled_), source);
+    filled_ += count;
+    source_ended_ = count == 0;
+    is_ready_ = source_ended_ || filled_ == input_.size();
+    if (!is_ready_) return 0;
+  }
+  try {
+    const auto [taken, given] =
+        filter_->step(std::span<const uint8_t>(input_).subspan(taken_, filled_ - taken_), into);
+    taken_ += taken;
+    if (given < into.size()) {
+      assert(taken_ == filled_);
+      filled_ = taken_ = 0;
+      is_ready_ = source_ended_;
+      if (source_ended_) {
+        filter_->end();
+        is_at_end_ = true;
+      }
+    }
+    return given;
+  } catch (const BadStream& bad) {
+    throw BadStream(cat(name_, " (decoded in our own process): ", bad.message()));
+  }
+}
+
+void FilteredInput::put_back(std::span<const uint8_t> bytes) {
+  again_.insert(again_.begin(), bytes.begin(), bytes.end());
+}
+
+}  // namespace penstock::pipeline
