@@ -47,7 +47,7 @@ std::optional<std::vector<uint8_t>> stream(Format format, std::span<const uint8_
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size < 1) return 0;
+  if (size < 2) return 0;  // of nothing, no job is made
   constexpr std::array kFormats = {Format::zstd, Format::gzip, Format::lz4};
   const Format format = kFormats[data[0] % kFormats.size()];
   const std::span<const uint8_t> file(data + 1, size - 1);

@@ -197,8 +197,8 @@ inline constexpr Option kNoIndex{
 inline constexpr Option kNoBuiltinDecoders{
     .name = "no-builtin-decoders",
     .help =
-        "start the decoder for every header and job: do not decode headers, and small jobs, in "
-        "this process where the decoder is a usual spelling of zstd, gzip, xz, bzip2 or lz4"};
+        "start the decoder for every header and job: do not decode anything in this process where "
+        "the decoder, or its last stage, is a usual spelling of zstd, gzip, xz, bzip2 or lz4"};
 inline constexpr Option kRetryUndecodable{
     .name = "retry-undecodable",
     .help =
