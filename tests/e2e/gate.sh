@@ -6,14 +6,14 @@
 #   DAMAGE     gpg-mdc, gzip-crc, gzip-length, zstd-checksum: a bit of the last byte of it; cut: 20 random places
 #
 # Three packets: a first one that is good, a small one that fits into what the gate keeps back, a large one that does not.
-# The latter two are tried damaged, then whole. PENSTOCK is the binary, T the directory; PENSTOCK_SEED moves the cuts.
+# The latter two are tried damaged, decoded in-process and by the decoder alone in turn, then whole. PENSTOCK is the binary, T the directory; PENSTOCK_SEED moves the cuts.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../support/real_parts.bash"
 sink=$1 damage=$2
 seed=${PENSTOCK_SEED:-212295}
 RANDOM=$seed
-declare -A attempts=([2]=1 [3]=1)
+declare -A attempts=([2]=2 [3]=2)
 
 case $damage in
 gpg-mdc) decoder=$seed_decoder from_end=1 names=gpg ;;
@@ -73,13 +73,13 @@ for n in 1 2 3; do
   payload $n | "$PENSTOCK" prepare -s "$T/seq" -i - | encode >"$T/packet.$n"
 done
 
-# process DIR: one run over the queue; what a rename would commit goes to DIR.
+# process DIR [OPTION...]: one run over the queue; what a rename would commit goes to DIR.
 process() {
-  local command=("$here/../support/commit_at_eof" -- "$1")
+  local command=("$here/../support/commit_at_eof" -- "$1") more=("${@:2}")
   if [ "$sink" = zfs ]; then command=(zfs -- receive -u store/backups/home); fi
   mkdir -p "$1"
   status=0
-  timeout -k 5 60 "$PENSTOCK" queue-process -q "$T/q" -d "$decoder" "${command[@]}" >"$T/out" 2>"$T/err" </dev/null ||
+  timeout -k 5 60 "$PENSTOCK" queue-process -q "$T/q" -d "$decoder" "${more[@]}" "${command[@]}" >"$T/out" 2>"$T/err" </dev/null ||
     status=$?
 }
 
@@ -110,9 +110,10 @@ decoded_bytes() { bash -c "$decoder" <"$1" 2>/dev/null | wc -c; }
 at_gate=0
 # refused N ATTEMPT: the damaged packet is in the queue; nothing may come of it.
 refused() {
-  local n=$1 dir=$T/refused.$1.$2 file=fspl-$1.fspl expected=1 word=$names
+  local n=$1 dir=$T/refused.$1.$2 file=fspl-$1.fspl expected=1 word=$names more=()
+  if [ $(($2 % 2)) = 0 ]; then more=(--no-builtin-decoders); fi
   if [ "$(decoded_bytes "$T/q/jobs/$file")" -lt 100 ]; then expected=0 word=$file; fi
-  process "$dir"
+  process "$dir" "${more[@]}"
   if [ "$(cat "$T/q/nextseq")" != "$n" ]; then fail "packet $n, attempt $2: counted as done"; fi
   if [ ! -e "$T/q/jobs/$file" ]; then fail "packet $n, attempt $2: its file is gone"; fi
   if is_committed "$n" "$dir"; then fail "packet $n, attempt $2: COMMITTED"; fi

@@ -3,10 +3,10 @@ load queue_helpers
 
 sizes=(0 1 65535 65536 65537)
 
-# all_sizes OPTION...: plain, and through a decoder; while it runs, and verified before.
+# all_sizes OPTION...: plain, and decoded, in-process and by the decoder; while it runs, and verified before.
 all_sizes() {
   local verify way i decoder=()
-  for way in plain gzip; do
+  for way in plain gzip tool; do
     for verify in during before; do
       rm -rf "$T/q" "$T/seq" "$T/got" "$T/data"
       penstock queue-init -q "$T/q"
@@ -14,9 +14,10 @@ all_sizes() {
       jobs=0
       for ((i = 1; i <= ${#sizes[@]}; i++)); do
         random_bytes "${sizes[i - 1]}" >"$T/data/$i"
-        if [ $way = gzip ]; then add_job gzip -c <"$T/data/$i"; else add_job <"$T/data/$i"; fi
+        if [ $way = plain ]; then add_job <"$T/data/$i"; else add_job gzip -c <"$T/data/$i"; fi
       done
-      if [ $way = gzip ]; then decoder=(-d 'gzip -dc'); fi
+      if [ $way != plain ]; then decoder=(-d 'gzip -dc'); fi
+      if [ $way = tool ]; then decoder+=(--no-builtin-decoders); fi
       process --verify $verify "${decoder[@]}" "$@" "${keep[@]}"
       succeeded ${#sizes[@]} || fail "$way, verified $verify: $*" || return 1
       for ((i = 1; i <= ${#sizes[@]}; i++)); do cmp "$T/data/$i" "$T/got/$i"; done
@@ -61,9 +62,16 @@ gigabyte() {
   cp q/jobs/fspl-1.fspl packed
   { penstock prepare -s - -i /dev/null; numbered; } >plain
   for verify in during before; do
-    limit=300 process --verify $verify -d 'gzip -dc' "$@" sh -- -c 'sha256sum >got/packed'
+    limit=300 process --verify $verify -d 'gzip -dc' --no-builtin-decoders "$@" sh -- -c 'sha256sum >got/packed'
     succeeded 1 || return 1
     [ "$(cat got/packed)" = "$sum" ] || fail "through gzip, verified $verify: other bytes"
+    if [ $verify = during ]; then
+      cp packed q/jobs/fspl-1.fspl
+      penstock queue-set-next -q q 1
+      limit=300 process -d 'gzip -dc' "$@" sh -- -c 'sha256sum >got/packed'
+      succeeded 1 || return 1
+      [ "$(cat got/packed)" = "$sum" ] || fail "in-process: other bytes"
+    fi
     cp plain q/jobs/fspl-1.fspl
     penstock queue-set-next -q q 1
     limit=300 process --verify $verify "$@" sh -- -c 'sha256sum >got/plain'
