@@ -17,6 +17,9 @@ namespace {
 
 // Decoders that were let go and have not ended yet.
 constexpr size_t kMostRetiring = 16;
+// Where only the tool finds headers, all stages run twice.
+constexpr size_t kFreeMisses = 2;
+constexpr size_t kHitsForAMiss = 4;
 // Clocks of file systems go by ticks of 10 ms at most. A change within the tick in which a file was
 // read would not show.
 constexpr int64_t kTickNanoseconds = 100'000'000;
@@ -110,7 +113,8 @@ std::unique_ptr<Reading> Readings::start(const std::string& name, spool::JobFile
   reading->id = file.id;
   reading->stood_since = stood_since(file.changed);
   sys::set_blocking(file.fd.get());  // a stage would see the flag
-  decode(*reading, std::move(file.fd), last_stage_ ? &*last_stage_ : nullptr);
+  const bool is_worth_it = last_stage_ && misses_ <= kFreeMisses + hits_ / kHitsForAMiss;
+  decode(*reading, std::move(file.fd), is_worth_it ? &*last_stage_ : nullptr);
   read_header(*reading);
   return reading;
 }
@@ -133,9 +137,10 @@ void Readings::finish_header(Reading& reading) {
     read_header(reading);
     return;
   }
-  // The other files of this run are like that one, as likely as not.
-  if (reading.is_second_try && reading.header->result() == pipeline::HeaderRead::Result::ok)
-    last_stage_.reset();
+  if (reading.header->result() == pipeline::HeaderRead::Result::ok) {
+    if (reading.is_second_try) ++misses_;
+    if (reading.upstream->filter() != nullptr) ++hits_;
+  }
   reading.done = true;
 }
 

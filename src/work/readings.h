@@ -81,6 +81,9 @@ class Readings {
   const Decoding& decoding_;
   std::unique_ptr<HeaderPeek> peek_;
   std::optional<BuiltinLastStage> last_stage_;
+  // Headers that a filter has found, and those that only the tool has.
+  size_t hits_ = 0;
+  size_t misses_ = 0;
   std::vector<std::unique_ptr<pipeline::Upstream>> retiring_;
 };
 
