@@ -28,8 +28,8 @@ sys::UniqueFd make_inotify() {
 
 std::optional<Arrivals::News> news_in_queue(uint32_t events, std::string_view name) {
   if ((events & (IN_DELETE_SELF | IN_MOVE_SELF)) != 0) return Arrivals::News::gone;
-  if (name == "jobs") return Arrivals::News::place;
-  if (name.starts_with("nextseq")) return Arrivals::News::number;
+  if (name == "jobs" || name == "nextseq.lock") return Arrivals::News::place;
+  if (name == "nextseq") return Arrivals::News::number;
   return std::nullopt;
 }
 

@@ -23,7 +23,7 @@ class Arrivals {
   enum class News {
     job,      // a job file that may be whole
     removal,  // a job file is gone; told where that was asked for
-    place,    // another jobs directory
+    place,    // another jobs directory, or lock
     number,   // perhaps another number: somebody had the file open for writing, or replaced it
     gone,     // the queue's directory was removed or renamed
     entry,    // in a folder: something came or went

@@ -77,7 +77,8 @@ class Drain {
   std::optional<int> signal() const {
     return interruption_ ? interruption_->signal() : std::nullopt;
   }
-  // Whose turn it is, also if run() has thrown; nothing in order of time, or while that is in doubt.
+  // Whose turn it is, also if run() has thrown; nothing in order of time, or while that is in
+  // doubt.
   std::optional<uint64_t> next() const {
     return interruption_ && sequence_ && !repaired_ ? std::optional(next_) : std::nullopt;
   }

@@ -41,7 +41,9 @@ std::optional<Milliseconds> pause_after(const RunFailure& failure, const DrainSe
 // The time between two runs of one queue.
 class Pause {
  public:
-  explicit Pause(const std::string& queue_dir) : queue_(queue_dir) { arrivals_.watch(kKey, queue_); }
+  explicit Pause(const std::string& queue_dir) : queue_(queue_dir) {
+    arrivals_.watch(kKey, queue_);
+  }
 
   // Until something has come, the next number is not `left` any more, `at_most` is over, or a
   // signal comes, which is returned.

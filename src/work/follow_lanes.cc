@@ -61,11 +61,11 @@ int make_turn(const LaneTurn& turn, const LaneSettings& lanes, DrainSettings set
     if (run.failure) std::rethrow_exception(run.failure);
   } catch (const Error& failure) {
     end.fate = fate_after(failure);
-    const std::string line =
-        cat(failure.message(), "; the queue is left alone until ",
-            end.fate == FollowedEnd::Fate::blocked
-                ? "its number is changed or a job file removed (--retry-delay would try again)"
-                : cat("it is looked at again, every ", rescan.count(), " s"));
+    const bool is_blocked = end.fate == FollowedEnd::Fate::blocked;
+    const std::string line = cat(
+        failure.message(),
+        is_blocked ? "; the queue is left alone until its number is set or a job file is removed"
+                   : cat("; the queue is looked at again every ", rescan.count(), " s"));
     if (told.is_news(line) || !turn.is_second_look) Log::error(line);
     return status_of(failure);
   }
@@ -121,10 +121,10 @@ class FollowLanes {
   // Whatever has happened: begins what can begin, and sets the clock for what is due.
   void go_on() {
     if (below_ && next_look_below_ <= Clock::now()) look_below(Look::again);
+    plan_.wake(Clock::now());
     while (pool_.free() > 0 && !interruption_.has_come_by_now()) {
-      const auto turn = plan_.begin(Clock::now());
-      if (!turn) break;
-      if (!begin_turn(*turn)) break;
+      const auto turn = plan_.begin();
+      if (!turn || !begin_turn(*turn)) break;
     }
     pool_.tell_that_others_wait(plan_.others_wait());
     std::optional<FollowPlan::Time> next = plan_.next_look();
@@ -140,9 +140,8 @@ class FollowLanes {
     // Watched first: what comes from here on is found by this turn, or told.
     watch(turn.key, Arrivals::Removals::left_out);
     try {
-      pool_.begin(turn.key, {.queue = queue.dir,
-                             .told = &queue.told,
-                             .is_second_look = turn.is_second_look});
+      pool_.begin(turn.key,
+                  {.queue = queue.dir, .told = &queue.told, .is_second_look = turn.is_second_look});
       return true;
     } catch (const Error& error) {
       if (told_.is_news(error.message()))

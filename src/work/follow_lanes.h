@@ -30,8 +30,8 @@ struct FollowLanesEnd {
 // Each turn of a queue is a process of its own, gone when there is nothing more to run: this one
 // waits for news of all of them, and a queue without news costs nothing. One whose run fails for
 // good (as it would end follow()) is given up, and told so once; the others go on. It has another
-// chance when somebody has changed it: its number, a job file removed, its directory put there anew;
-// and, unless a job has failed, with each look at what the kernel does not tell of. Ends by a
+// chance when somebody has changed it: its number, a job file removed, its directory put there
+// anew; and, unless a job has failed, with each look at what the kernel does not tell of. Ends by a
 // signal, when the lanes have ended, or when all that were given are given up. `settings` are those
 // of each run; `status_of` is the exit status for a failure. Must be called from a process with one
 // thread. Throws RunFailure if `below` cannot be read at the start.

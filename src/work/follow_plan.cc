@@ -44,13 +44,16 @@ void FollowPlan::tell(Key key, News news) {
   }
 }
 
-std::optional<FollowPlan::Turn> FollowPlan::begin(Time now) {
+void FollowPlan::wake(Time now) {
   for (auto& [key, queue] : queues_) {
     if (!queue.look || *queue.look > now) continue;
     const bool is_second_look = queue.state == State::broken;
     make_ready(key, queue);
     queue.is_second_look = is_second_look;
   }
+}
+
+std::optional<FollowPlan::Turn> FollowPlan::begin() {
   if (ready_.empty()) return std::nullopt;
   const Key key = ready_.front();
   ready_.pop_front();

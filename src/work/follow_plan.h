@@ -32,8 +32,10 @@ class FollowPlan {
     Key key = 0;
     bool is_second_look = false;  // nothing is new in a queue that could not be drained
   };
+  // What is due by now is ready.
+  void wake(Time now);
   // The first that is ready; it is at work from here on.
-  std::optional<Turn> begin(Time now);
+  std::optional<Turn> begin();
   void end(Key key, const FollowedEnd& end, bool more, Time now);
   // No turn could be made: it is tried again after `pause`.
   void put_off(const Turn& turn, Time now, std::chrono::milliseconds pause);
@@ -44,7 +46,7 @@ class FollowPlan {
   }
   bool all_are_given_up() const;
   bool others_wait() const { return !ready_.empty(); }
-  // When begin() should be asked again, if nothing comes until then.
+  // When something will be due, if nothing comes until then.
   std::optional<Time> next_look() const;
 
  private:

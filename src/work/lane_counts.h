@@ -26,10 +26,10 @@ struct FollowedEnd {
 };
 
 struct LaneCounts {
-  std::atomic<uint64_t> done{0};         // jobs of this turn
-  std::atomic<uint64_t> total{0};        // those, and the ones that wait
-  std::atomic<uint64_t> bytes{0};        // fed to its commands, where somebody looks at the progress
-  std::atomic<bool> more{false};         // the turn ended because others wait
+  std::atomic<uint64_t> done{0};   // jobs of this turn
+  std::atomic<uint64_t> total{0};  // those, and the ones that wait
+  std::atomic<uint64_t> bytes{0};  // fed to its commands, where somebody looks at the progress
+  std::atomic<bool> more{false};   // the turn ended because others wait
   std::atomic<bool> others_wait{false};  // told by the one that made it
   FollowedEnd followed;
   ToldNotes told;

@@ -44,9 +44,7 @@ class Lanes {
     int status = 0;
   };
 
-  bool is_over() const {
-    return pool_.is_idle() && (waiting_.empty() || interruption_.has_come());
-  }
+  bool is_over() const { return pool_.is_idle() && (waiting_.empty() || interruption_.has_come()); }
 
   void begin_turns() {
     while (pool_.free() > 0 && !waiting_.empty() && !interruption_.has_come_by_now()) {
