@@ -160,8 +160,9 @@ class FollowLanes {
     end_.cut_short |= end.cut_short && interruption_.has_come();
     if (end.next) look_at_number(key);
     plan_.end(key, end, ended.counts.more, Clock::now());
-    const bool was_signalled = interruption_.has_come() && ended.status.was_killed();
-    queue.status = ended.was_killed ? 1 : was_signalled ? 0 : ended.status.shell_status();
+    const auto signal = interruption_.signal();
+    const bool was_ended = signal && ended.status.was_killed_by(*signal);
+    queue.status = ended.was_killed ? 1 : was_ended ? 0 : ended.status.shell_status();
     if (plan_.is_given_up(key) && !forget_if_moved(key)) {
       if (!queue.next) queue.next = number_now(spool::Queue(queue.dir));
       watch(key, Arrivals::Removals::told);
@@ -174,7 +175,7 @@ class FollowLanes {
     arrivals_.take([&](std::optional<Key> key, Arrivals::News news) {
       if (!key) {
         look = true;
-        for (const auto& [each, _] : queues_) plan_.tell(each, FollowPlan::News::arrival);
+        for (const auto& [each, _] : queues_) plan_.tell(each, FollowPlan::News::change);
       } else if (*key == kBelow) {
         look = true;
       } else if (const auto found = queues_.find(*key); found != queues_.end()) {

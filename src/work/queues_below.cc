@@ -39,7 +39,8 @@ std::vector<std::string> directories_below(const std::string& dir) {
        each.increment(error)) {
     const std::string name = each->path().filename().string();
     std::error_code cannot_tell;
-    const bool is_directory = each->is_directory(cannot_tell) || cannot_tell.value() == EACCES;
+    const bool is_directory = each->is_directory(cannot_tell) ||
+                              (cannot_tell && cannot_tell != std::errc::no_such_file_or_directory);
     if (name.front() != '.' && name != "lost+found" && is_directory) names.push_back(name);
   }
   if (error) {

@@ -143,6 +143,25 @@ at_rest() { [ "$(pgrep -c -P "$follower")" = "${1:-0}" ] && [ "$(cut -d' ' -f3 "
   done_in a 1 && done_in c 1 && number_is a 2
 }
 
+@test "follow many: while all lanes are taken, what is due waits for one, and nobody looks at the clock" {
+  queue a b
+  command_of run 'echo >begun' '[ $q = b ] || read -r word <word' "$log_all"
+  mkfifo word
+  rescan=1 follow_all --lanes 1 --drain-time 600 ./run
+  arrive a 1
+  until_true [ -e begun ]
+  sleep 1.2 # b is due
+  local before
+  before=$(wakeups)
+  sleep 1
+  # The look at the directory, and what that may have begun with.
+  [ $(($(wakeups) - before)) -le 3 ] || fail "$(($(wakeups) - before)) wakeups"
+  arrive b 1
+  echo >word
+  until_true done_in b 1
+  end_it
+}
+
 @test "follow many: TERM without --drain-time cuts a running job short, and it will run again" {
   queue a b
   command_of run 'echo >begun' '[ -e go ] || read -r word <word' "$log_all"
