@@ -144,7 +144,8 @@ class FollowLanes {
                   {.queue = queue.dir, .told = &queue.told, .is_second_look = turn.is_second_look});
       return true;
     } catch (const Error& error) {
-      if (told_.is_news(error.message()))
+      // Beside others that are at work it only waits for what they have.
+      if (pool_.is_idle() && told_.is_news(error.message()))
         Log::error(cat(error.message(), "; trying again every ", kWantPause.count() / 1000, " s"));
       plan_.put_off(turn, Clock::now(), kWantPause);
       return false;

@@ -498,6 +498,22 @@ wakeups() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$follower/statu
 }
 has_logged() { [ "$(wc -l <log)" = "$1" ]; }
 
+@test "follow many: with few descriptors, or none for a while, all queues are drained" {
+  local n
+  for n in $(seq 20); do queue q$n; arrive q$n 1; done
+  (ulimit -n 45; exec "$PENSTOCK" queue-process --follow --all many --lanes 20 --prefix-output ./run) >out 2>err </dev/null 3>&- &
+  follower=$!
+  until_true has_logged 20
+  until_true at_rest
+  prlimit --nofile=10:45 --pid "$follower"
+  arrive q1 2
+  until_true err_has "trying again every 2 s"
+  prlimit --nofile=45:45 --pid "$follower"
+  until_true done_in q1 1 2
+  end_it
+  [ "$(wc -l <err)" = 2 ] || { cat err; fail "more than two lines"; }
+}
+
 @test "follow many: where the kernel tells of nothing, it is told once and each is looked at every --rescan-every" {
   queue a b
   # No inotify: its limit for this user is reached by somebody else. strace stands for that.
