@@ -138,7 +138,7 @@ class FollowLanes {
     Queue& queue = queues_.at(turn.key);
     if (forget_if_moved(turn.key)) return true;
     // Watched first: what comes from here on is found by this turn, or told.
-    watch(turn.key, Arrivals::Removals::left_out);
+    watch(turn.key);
     try {
       pool_.begin(turn.key,
                   {.queue = queue.dir, .told = &queue.told, .is_second_look = turn.is_second_look});
@@ -159,6 +159,7 @@ class FollowLanes {
     queue.told.take_over(ended.counts.told);
     queue.next = end.next;
     end_.cut_short |= end.cut_short && interruption_.has_come();
+    watch(key);  // the number may be in another file by now
     if (end.next) look_at_number(key);
     plan_.end(key, end, ended.counts.more, Clock::now());
     const auto signal = interruption_.signal();
@@ -166,7 +167,7 @@ class FollowLanes {
     queue.status = ended.was_killed ? 1 : was_ended ? 0 : ended.status.shell_status();
     if (plan_.is_given_up(key) && !forget_if_moved(key)) {
       if (!queue.next) queue.next = number_now(spool::Queue(queue.dir));
-      watch(key, Arrivals::Removals::told);
+      watch(key);
     }
     go_on();
   }
@@ -199,7 +200,7 @@ class FollowLanes {
       case Arrivals::News::number:
         // At work, its own turn changes it; that is looked at in the end.
         if (plan_.is_at_work(key)) return;
-        watch(key, removals_of(key));
+        watch(key);
         look_at_number(key);
         return;
       case Arrivals::News::removal:
@@ -287,12 +288,10 @@ class FollowLanes {
     return true;
   }
 
-  Arrivals::Removals removals_of(Key key) const {
-    return plan_.is_given_up(key) ? Arrivals::Removals::told : Arrivals::Removals::left_out;
-  }
-
-  void watch(Key key, Arrivals::Removals removals) {
+  void watch(Key key) {
+    using enum Arrivals::Removals;
     const spool::Queue queue(queues_.at(key).dir);
+    const Arrivals::Removals removals = plan_.is_given_up(key) ? told : left_out;
     const int why_not = arrivals_.watch(key, queue, removals).why_not;
     if (why_not == 0 || why_not == ENOENT || why_not == ENOTDIR) return;  // the run says more
     if (std::exchange(is_told_of_blindness_, true)) return;

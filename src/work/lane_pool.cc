@@ -85,6 +85,8 @@ void LanePool::begin(uint64_t queue, const LaneTurn& turn) {
   if (settings_.prefix_output) {
     out = make_pipe();
     err = make_pipe();
+    read_lines(std::move(out.read), STDOUT_FILENO, turn.queue);
+    read_lines(std::move(err.read), STDERR_FILENO, turn.queue);
   }
   sys::UniqueFd reserved = reserve_descriptor();
   std::fflush(nullptr);
@@ -94,7 +96,7 @@ void LanePool::begin(uint64_t queue, const LaneTurn& turn) {
   if (pid == 0) {
     LaneTurn own = turn;
     own.counts = &counts;
-    be_lane(parent, out, err, own);
+    be_lane(parent, out.write, err.write, own);
   }
   reserved.reset();
   try {
@@ -109,16 +111,13 @@ void LanePool::begin(uint64_t queue, const LaneTurn& turn) {
   lane.queue = queue;
   lane.dir = turn.queue;
   lane.pid = pid;
-  if (settings_.prefix_output) {
-    read_lines(std::move(out.read), STDOUT_FILENO, turn.queue);
-    read_lines(std::move(err.read), STDERR_FILENO, turn.queue);
-  }
 }
 
 // HAZARD: a copy of everything above. It must not touch what it shares with the original: the epoll
 // behind the loop, on which it would unsubscribe the original's watches. So nothing is destroyed
 // here, and _exit() ends it.
-void LanePool::be_lane(pid_t parent, const Pipe& out, const Pipe& err, const LaneTurn& turn) const {
+void LanePool::be_lane(pid_t parent, const sys::UniqueFd& out, const sys::UniqueFd& err,
+                       const LaneTurn& turn) const {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   // Until it takes signals itself they end it, for instance while it waits for a lock.
   sys::unblock_signals({SIGHUP, SIGINT, SIGQUIT, SIGTERM});
@@ -129,12 +128,10 @@ void LanePool::be_lane(pid_t parent, const Pipe& out, const Pipe& err, const Lan
     if (lane.pidfd) ::close(lane.pidfd.get());
   }
   if (settings_.prefix_output) {
-    ::dup2(out.write.get(), STDOUT_FILENO);
-    ::dup2(err.write.get(), STDERR_FILENO);
-    for (const Pipe* pipe : {&out, &err}) {
-      ::close(pipe->read.get());
-      ::close(pipe->write.get());
-    }
+    ::dup2(out.get(), STDOUT_FILENO);
+    ::dup2(err.get(), STDERR_FILENO);
+    ::close(out.get());
+    ::close(err.get());
   } else {
     Log::set_prefix(cat(Log::prefix(), ": ", printable(turn.queue)));
   }

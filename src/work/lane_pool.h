@@ -94,7 +94,7 @@ class LanePool {
   };
 
   static Pipe make_pipe();
-  [[noreturn]] void be_lane(pid_t parent, const Pipe& out, const Pipe& err,
+  [[noreturn]] void be_lane(pid_t parent, const sys::UniqueFd& out, const sys::UniqueFd& err,
                             const LaneTurn& turn) const;
   void read_lines(sys::UniqueFd from, int to, const std::string& dir);
   void end_turn(size_t at);

@@ -486,10 +486,12 @@ wakeups() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$follower/statu
   local n
   for n in $(seq 60); do queue q$n; done
   follow_all --lanes 3 ./run
+  arrive q1 1
+  until_true has_logged 1
   until_true at_rest
   local before
   before=$(ls "/proc/$follower/fd" | wc -l)
-  for n in $(seq 60); do arrive q$n 1; done
+  for n in $(seq 2 60); do arrive q$n 1; done
   until_true has_logged 60
   until_true at_rest
   [ "$(ls "/proc/$follower/fd" | wc -l)" = "$before" ]
