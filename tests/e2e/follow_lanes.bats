@@ -122,6 +122,31 @@ at_rest() { [ "$(pgrep -c -P "$follower")" = "${1:-0}" ] && [ "$(cut -d' ' -f3 "
   [ -z "$(ls many/*/jobs | grep fspl-)" ]
 }
 
+@test "follow many: what comes after a turn has looked for the last time is run by the next one" {
+  queue a b
+  printf '#!/bin/sh\necho >>begun\n[ -e go ] || read -r word <word\nexec gzip -dc\n' >decoder
+  chmod +x decoder
+  mkfifo word
+  : >begun
+  packed 5
+  follow_all --lanes 2 --no-builtin-decoders -d "$T/decoder" ./run
+  until_true has_begun 1
+  # Read when it looks once more, as the next number is not there; and nothing later than this.
+  packed 6
+  echo >word
+  until_true has_begun 2
+  packed 1
+  touch go
+  echo >word
+  until_true done_in a 1
+  end_it
+}
+packed() {
+  printf '%s\n' "$1" >seq
+  echo payload | penstock prepare -s seq -i - | gzip >aside
+  mv aside "many/a/jobs/fspl-$1.fspl"
+}
+
 @test "follow many: one whose command hangs holds up no other, and is ended by a signal" {
   queue a b c
   command_of run '[ $q = a ] && { echo >begun; read -r word <word; }' "$log_all"
@@ -263,12 +288,16 @@ at_rest() { [ "$(pgrep -c -P "$follower")" = "${1:-0}" ] && [ "$(cut -d' ' -f3 "
   penstock queue-init --repair -q many/c
   arrive c 1
   until_true done_in c 1
-  ln -s a many/same
+  # A second name of a is no second queue, even where it would be the first.
+  ln -s a many/0
+  arrive a 3
+  until_true err_has "many/a: .*waiting for job 2"
+  until_true at_rest
   arrive a 2
-  until_true done_in a 1 2
+  until_true done_in a 1 2 3
   until_true at_rest
   end_it
-  [ "$(wc -l <err)" = 2 ] || { cat err; fail "more than two lines"; }
+  [ "$(wc -l <err)" = 3 ] || { cat err; fail "more than three lines"; }
 }
 
 @test "follow many: a queue that is removed or renamed below DIR is no failure" {
@@ -345,8 +374,10 @@ at_rest() { [ "$(pgrep -c -P "$follower")" = "${1:-0}" ] && [ "$(cut -d' ' -f3 "
   until_true done_in a 7
   arrive a 9
   until_true err_has "many/a: .*waiting for job 8; "
+  # Another file in its place, with the same number: it is that one which is watched from now on.
   until_true fspl queue-set-next -q many/a 8
-  until_true fspl queue-set-next -q many/a 9
+  until_true at_rest
+  until_true penstock queue-set-next -q many/a 9
   until_true done_in a 7 9
   end_it
 }
