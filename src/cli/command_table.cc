@@ -242,7 +242,7 @@ constexpr auto kQueueProcess = join(
                 .help = "begin each line of output, the commands' too, with its queue"},
          Option{.name = "follow",
                 .help = "when nothing is left to run, wait for more jobs and run them as they "
-                        "arrive, until a signal comes"},
+                        "arrive, in all queues, until a signal comes"},
          Option{.name = "rescan-every",
                 .value_name = "SECONDS",
                 .value = Value::seconds,

@@ -17,7 +17,9 @@
 #include "sys/signals.h"
 #include "work/drain.h"
 #include "work/follow.h"
+#include "work/follow_lanes.h"
 #include "work/lanes.h"
+#include "work/queues_below.h"
 
 namespace penstock::cli {
 
@@ -95,8 +97,13 @@ int status_of(const work::DrainEnd& end, const Arguments& arguments) {
   return kSuccess;
 }
 
+int status_of(const Error& failure, const Arguments& arguments) {
+  if (!arguments.has("detailed-exit")) return kFailure;
+  const auto* run = dynamic_cast<const work::RunFailure*>(&failure);
+  return run != nullptr ? detailed_status(run->kind()) : kInputOutput;
+}
+
 int drain_one(const work::DrainSettings& settings, const Arguments& arguments) {
-  const bool detailed = arguments.has("detailed-exit");
   try {
     std::optional<work::Drain> drain;
     drain.emplace(settings);
@@ -107,30 +114,30 @@ int drain_one(const work::DrainSettings& settings, const Arguments& arguments) {
       settings.lane->more = end.more;
     }
     return status_of(end, arguments);
-  } catch (const work::RunFailure& failure) {
+  } catch (const Error& failure) {
     Log::error(failure.message());
-    return detailed ? detailed_status(failure.kind()) : kFailure;
-  } catch (const Error& error) {
-    Log::error(error.message());
-    return detailed ? kInputOutput : kFailure;
+    return status_of(failure, arguments);
   }
+}
+
+work::LaneSettings lane_settings(const Arguments& arguments, uint64_t most) {
+  return {.lanes = std::min<uint64_t>(
+              arguments.number("lanes").value_or(std::max(1U, std::thread::hardware_concurrency())),
+              most),
+          .prefix_output = arguments.has("prefix-output"),
+          .slice = *arguments.seconds("lane-time")};
 }
 
 int drain_many(const work::DrainSettings& settings, const std::vector<std::string>& queues,
                const Arguments& arguments) {
-  const work::LaneSettings lanes{
-      .lanes = std::min<uint64_t>(
-          arguments.number("lanes").value_or(std::max(1U, std::thread::hardware_concurrency())),
-          queues.size()),
-      .prefix_output = arguments.has("prefix-output"),
-      .slice = *arguments.seconds("lane-time")};
+  const work::LaneSettings lanes = lane_settings(arguments, queues.size());
   const work::LanesEnd end = work::drain_in_lanes(queues, lanes, [&](const work::LaneTurn& turn) {
     work::DrainSettings own = settings;
     own.queue_dir = turn.queue;
-    own.lane = &turn.counts;
+    own.lane = turn.counts;
     own.lanes = lanes.lanes;
     // In order of time each run begins anew, with what was left in the queue, too.
-    if (own.order == work::OrderBy::sequence) own.slice = turn.slice;
+    if (own.order == work::OrderBy::sequence) own.slice = lanes.slice;
     if (own.max_jobs) own.max_jobs = *own.max_jobs - std::min(*own.max_jobs, turn.done);
     return drain_one(own, arguments);
   });
@@ -138,23 +145,23 @@ int drain_many(const work::DrainSettings& settings, const std::vector<std::strin
   return end.status;
 }
 
-// All that are named, each once.
-std::vector<std::string> queues_of(const Arguments& arguments) {
-  if (!arguments.has("all")) {
-    std::vector<std::string> queues = arguments.texts("queuedir");
-    for (auto queue = queues.begin(); queue != queues.end(); ++queue) {
-      if (std::find(queues.begin(), queue, *queue) != queue) {
-        throw UsageError("queue-process", cat("queue ", printable(*queue), " is given twice"));
-      }
+// Those of --queuedir, each once.
+std::vector<std::string> queues_given(const Arguments& arguments) {
+  std::vector<std::string> queues = arguments.texts("queuedir");
+  for (auto queue = queues.begin(); queue != queues.end(); ++queue) {
+    if (std::find(queues.begin(), queue, *queue) != queue) {
+      throw UsageError("queue-process", cat("queue ", printable(*queue), " is given twice"));
     }
-    if (const auto twice = work::same_queue(queues)) {
-      throw UsageError("queue-process", cat("queue ", printable(twice->first), " is the same as ",
-                                            printable(twice->second)));
-    }
-    if (queues.size() > 1 && arguments.has("follow"))
-      throw UsageError("queue-process", "--follow takes one queue");
-    return queues;
   }
+  if (const auto twice = work::same_queue(queues)) {
+    throw UsageError("queue-process", cat("queue ", printable(twice->first), " is the same as ",
+                                          printable(twice->second)));
+  }
+  return queues;
+}
+
+std::vector<std::string> all_queues(const Arguments& arguments) {
+  if (!arguments.has("all")) return queues_given(arguments);
   std::vector<std::string> queues = work::queues_below(arguments.text("all"));
   if (queues.empty()) {
     throw work::RunFailure(work::FailureKind::no_queue,
@@ -163,30 +170,48 @@ std::vector<std::string> queues_of(const Arguments& arguments) {
   return queues;
 }
 
+bool is_one_queue(const Arguments& arguments) {
+  return !arguments.has("all") && !arguments.has("prefix-output") &&
+         arguments.texts("queuedir").size() == 1;
+}
+
+int follow(const Arguments& arguments) {
+  work::FollowedQueues queues{.rescan = *arguments.seconds("rescan-every")};
+  if (arguments.has("all")) {
+    queues.below = arguments.text("all");
+  } else {
+    queues.given = queues_given(arguments);
+  }
+  work::DrainSettings settings = drain_settings(arguments);
+  if (is_one_queue(arguments)) {
+    settings.queue_dir = queues.given.front();
+    const work::FollowedRun end = work::follow(settings, queues.rescan);
+    if (end.cut_short) sys::die_by(*end.signal);
+    return kSuccess;
+  }
+  const work::FollowLanesEnd end = work::follow_in_lanes(
+      queues, lane_settings(arguments, queues.below ? UINT64_MAX : queues.given.size()), settings,
+      [&](const Error& failure) { return status_of(failure, arguments); });
+  if (end.status != 0) return end.status;
+  if (end.cut_short) sys::die_by(*end.interrupted_by);
+  return kSuccess;
+}
+
 }  // namespace
 
 int handle_queue_process(const Arguments& arguments) {
-  const bool detailed = arguments.has("detailed-exit");
   try {
-    const std::vector<std::string> queues = queues_of(arguments);
+    if (arguments.has("follow")) return follow(arguments);
+    const std::vector<std::string> queues = all_queues(arguments);
     work::DrainSettings settings = drain_settings(arguments);
     settings.queue_dir = queues.front();
-    if (arguments.has("follow")) {
-      const work::DrainEnd end = work::follow(settings, *arguments.seconds("rescan-every"));
-      if (end.cut_short) sys::die_by(*end.interrupted_by);
-      return kSuccess;
-    }
-    const bool is_one =
-        queues.size() == 1 && !arguments.has("all") && !arguments.has("prefix-output");
-    return is_one ? drain_one(settings, arguments) : drain_many(settings, queues, arguments);
-  } catch (const work::RunFailure& failure) {
-    Log::error(failure.message());
-    return detailed ? detailed_status(failure.kind()) : kFailure;
+    return is_one_queue(arguments) ? drain_one(settings, arguments)
+                                   : drain_many(settings, queues, arguments);
   } catch (const UsageError&) {
     throw;
-  } catch (const Error& error) {
-    Log::error(error.message());
-    return detailed ? kInputOutput : kFailure;
+  } catch (const Error& failure) {
+    Log::error(failure.message());
+    return status_of(failure, arguments);
   }
 }
 

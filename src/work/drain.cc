@@ -48,7 +48,6 @@ DrainEnd Drain::run() {
   }
   end_.interrupted_by = interruption_->signal();
   end_.cut_short = cut_short_.has_value();
-  if (sequence_) end_.next = next_;
   return end_;
 }
 
@@ -116,7 +115,7 @@ void Drain::scan() {
 
 // At least one job is run in each turn of a lane.
 bool Drain::must_make_room() const {
-  return settings_.slice && end_.done > 0 &&
+  return settings_.slice && settings_.lane->others_wait && end_.done > 0 &&
          std::chrono::steady_clock::now() - began_ >= *settings_.slice;
 }
 

@@ -42,7 +42,8 @@ struct DrainSettings {
   std::chrono::seconds lock_wait{0};
   uint64_t look_ahead = 1;             // jobs whose decoders are begun while another one runs
   std::chrono::seconds drain_time{0};  // after a signal, before the running job is ended
-  // In a lane: where it counts, and after how long it makes room for others, between two jobs.
+  // In a lane: where it counts, and after how long it makes room for others that wait, between two
+  // jobs.
   LaneCounts* lane = nullptr;
   uint64_t lanes = 1;  // at work at the same time, this one among them
   std::optional<std::chrono::milliseconds> slice;
@@ -58,8 +59,7 @@ struct DrainEnd {
   std::optional<Timestamp> due;  // delayed: when it is
   size_t skipped = 0;            // files without a readable header
   std::optional<int> interrupted_by;
-  bool cut_short = false;        // interrupted: a job was running
-  std::optional<uint64_t> next;  // Sequence order: whose turn it would have been
+  bool cut_short = false;  // interrupted: a job was running
 };
 
 // "job 7 (fspl-x.fspl)"
@@ -76,6 +76,11 @@ class Drain {
   // The one that has come, also if run() has thrown.
   std::optional<int> signal() const {
     return interruption_ ? interruption_->signal() : std::nullopt;
+  }
+  // Whose turn it is, also if run() has thrown; nothing in order of time, or while that is in
+  // doubt.
+  std::optional<uint64_t> next() const {
+    return interruption_ && sequence_ && !repaired_ ? std::optional(next_) : std::nullopt;
   }
 
  private:

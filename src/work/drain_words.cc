@@ -84,10 +84,7 @@ void Drain::tell_what_waits() {
 }
 
 void Drain::tell_interruption(int signal) const {
-  if (settings_.told != nullptr && !cut_short_) {
-    Log::info(cat("ended by ", sys::signal_name(signal)));
-    return;
-  }
+  if (settings_.told != nullptr && !cut_short_) return;  // whoever follows says it
   Log::error(
       cat("ended by ", sys::signal_name(signal), "; ",
           cut_short_ ? cat(*cut_short_, " was running and will run again") : "no job was running"));

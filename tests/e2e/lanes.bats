@@ -347,8 +347,6 @@ is_full() { ! timeout 0.1 dd if=/dev/zero of=/dev/fd/5 bs=64k count=1 status=non
   refuse 2 "excludes\|exclude\|together" --all many -q many/a
   refuse 2 "is missing" --lanes 2
   refuse 2 "given twice" -q many/a -q many/a
-  refuse 2 "follow" --all many --follow
-  refuse 2 "follow" -q many/a -q none --follow
   refuse 1 "there is no queue below none" --all none
   refuse 1 "cannot read nowhere: No such file or directory" --all nowhere
   refuse 2 "lanes" --all many --lanes 0
