@@ -76,7 +76,8 @@ std::unique_ptr<Reading> JobOpener::take_ahead(const spool::ScannedJob& job) {
 }
 
 std::optional<OpenedJob> JobOpener::open(const spool::ScannedJob& job, std::string& reason,
-                                         const std::function<bool()>& cancelled) {
+                                         const std::function<bool()>& cancelled,
+                                         const std::function<void()>& waits) {
   if (auto ahead = take_opened(job)) return ahead;
   const std::unique_ptr<Parked> parked = take_parked(job);
   OpenedJob opened;
@@ -88,7 +89,7 @@ std::optional<OpenedJob> JobOpener::open(const spool::ScannedJob& job, std::stri
     opened.metadata = std::move(parked->metadata);
     opened.upstream = std::move(parked->upstream);
   } else {
-    const bool has_header = decoding_.plan ? read_decoded(job, opened, reason, cancelled)
+    const bool has_header = decoding_.plan ? read_decoded(job, opened, reason, cancelled, waits)
                                            : read_plain(job, opened, reason);
     if (!has_header) return std::nullopt;
   }
@@ -135,13 +136,15 @@ bool JobOpener::read_plain(const spool::ScannedJob& job, OpenedJob& opened,
 }
 
 bool JobOpener::read_decoded(const spool::ScannedJob& job, OpenedJob& opened, std::string& reason,
-                             const std::function<bool()>& cancelled) {
+                             const std::function<bool()>& cancelled,
+                             const std::function<void()>& waits) {
   std::unique_ptr<Reading> reading = take_ahead(job);
   if (!reading) {
     reading =
         readings_.start_turn(job.name, {.fd = sys::duplicate(opened.file.fd.get()), .id = job.id});
   }
   if (reading->whole) return take_whole(*reading->whole, opened, reason);
+  if (!reading->done) waits();
   readings_.engine().loop.run_until([&] { return reading->done || cancelled(); });
   const bool done = reading->done;
   const std::unique_ptr<pipeline::HeaderRead> header = std::move(reading->header);
