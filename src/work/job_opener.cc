@@ -38,7 +38,7 @@ std::unique_ptr<Parked> JobOpener::take_parked(const spool::ScannedJob& job) {
 
 void JobOpener::look_ahead(const std::vector<spool::ScannedJob>& jobs) {
   if (!decoding_.plan && !jobs.empty()) open_ahead(jobs.front());
-  if (!decoding_.plan || parked_) return;
+  if (!decoding_.plan || parked_ || !readings_.may_run_side_by_side()) return;
   for (const spool::ScannedJob& job : jobs) {
     const bool is_begun = std::ranges::any_of(
         ahead_, [&](const auto& reading) { return reading->is_of(job.name, job.id); });
