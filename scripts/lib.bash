@@ -148,13 +148,17 @@ tell_second_tries() {
   if [ -n "${PENSTOCK_TALLY:-}" ]; then cat "$1" >>"$PENSTOCK_TALLY.again"; fi
 }
 
+# quiet_addresses: into `wrapper` what ThreadSanitizer of gcc 12 needs where the kernel randomizes more than 28 bits.
+quiet_addresses() { if setarch -R true 2>/dev/null; then wrapper=(setarch -R); fi; }
+
 # run_bats FILE...
 run_bats() {
-  local again status
+  local again status wrapper=()
   again=$(mktemp) || return 1
+  if [[ $PENSTOCK == */tsan/* ]]; then quiet_addresses; fi
   # A test that hangs is ended, and has failed. Whoever started us may ignore signals (nohup, a shell's "&").
   BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-900} SECOND_TRIES=$again \
-    env --default-signal bats --tap "$@" 2>&1 | count_tap
+    "${wrapper[@]}" env --default-signal bats --tap "$@" 2>&1 | count_tap
   status="${PIPESTATUS[*]}"
   tell_second_tries "$again"
   rm -f "$again"
@@ -165,8 +169,7 @@ run_bats() {
 run_ctest() {
   local report=$root/build/$1/ctest.xml status wrapper=()
   rm -f "$report"
-  # ThreadSanitizer of gcc 12 needs a quiet address space where the kernel randomizes more than 28 bits.
-  if [ "$1" = tsan ] && setarch -R true 2>/dev/null; then wrapper=(setarch -R); fi
+  if [ "$1" = tsan ]; then quiet_addresses; fi
   "${wrapper[@]}" ctest --preset "$1" --no-tests=error --output-junit "$report" --timeout 150 --repeat until-pass:2 |
     tee "$report.log"
   status=${PIPESTATUS[0]}

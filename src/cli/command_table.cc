@@ -214,7 +214,7 @@ constexpr auto kQueueProcess = join(
                 .value = Value::number,
                 .max = 16,
                 .default_value = "1",
-                .help = "with a decoder: begin to decode the next N jobs while one runs"},
+                .help = "with a decoder: decode the next N jobs while one is decoded and runs"},
          Option{.name = "no-numbered-names",
                 .help = "with a decoder: decode every header, also of files whose names end with "
                         "a later number"},

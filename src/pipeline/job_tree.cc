@@ -87,7 +87,7 @@ std::vector<ProcessStat> find_members(const JobTree& tree, const std::vector<Pro
            parent->second->session == process.session;
   };
   for (const ProcessStat* process : descendants(all, root)) {
-    if (!is_alive(*process)) continue;
+    if (!is_alive(*process) || tree.others.contains(process->pid)) continue;
     Candidate candidate{.process = process, .ends = pipe_ends_of(process->pid)};
     if (candidate.ends) {
       std::erase_if(*candidate.ends,

@@ -32,6 +32,10 @@ struct JobTree {
   std::set<ino_t> data_pipes;
   // The caller's pipes and those for stderr, which anybody may hold.
   std::set<ino_t> foreign_pipes;
+  // Stages of other jobs that are not reaped: no members, whatever they seem to hold. One that was
+  // started right now, ahead of its turn, holds all that its parent does, gates too: vfork returns
+  // a moment before the exec closes them.
+  std::set<pid_t> others;
   // Who is in the job's own cgroup, where it has one.
   std::set<pid_t> in_cgroup;
 

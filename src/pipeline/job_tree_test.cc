@@ -101,6 +101,15 @@ TEST_F(JobTreeTest, DoesNotCountTheCallersPipesAndStderr) {
   EXPECT_EQ(members(), (Pids{20}));
 }
 
+TEST_F(JobTreeTest, HasNoStageOfAnotherJobThatHoldsItsGateWhileItIsStarted) {
+  add(20, kKeeper, {100});
+  add(30, kKeeper, {100, 300});
+  add(31, kKeeper, {300});
+  EXPECT_EQ(members(), (Pids{20, 30, 31}));
+  tree_.others = {30, 31};
+  EXPECT_EQ(members(), Pids{20});
+}
+
 TEST_F(JobTreeTest, HasItsWholeProcessGroupInTheKeepersSession) {
   tree_.group = 20;
   tree_.session = kKeeper;

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <set>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -323,6 +324,16 @@ void KeeperProcess::end_tree(PipelineId id, EndMode mode, std::chrono::milliseco
   };
   hooks.stuck = [this, id](pid_t pid, const std::string& sentence) {
     report({.kind = Report::Kind::tree_stuck, .pipeline = id, .pid = pid, .text = sentence});
+  };
+  hooks.others = [this, id] {
+    std::set<pid_t> others;
+    for (const auto& [other, theirs] : pipelines_) {
+      if (other == id) continue;
+      for (const Stage& stage : theirs.stages) {
+        if (!stage.reaped) others.insert(stage.pid);
+      }
+    }
+    return others;
   };
   if (!kill_with.empty()) {
     hooks.kill_foreign = [this, kill_with](const std::vector<pid_t>& pids) {

@@ -8,13 +8,15 @@
 
 namespace penstock::pipeline {
 
+bool is_gpg(const StageSpec& stage) {
+  const std::string_view program = base_name(stage.argv.at(0));
+  return program == "gpg" || program == "gpg2";
+}
+
 void confine(StageSpec& stage, const std::vector<std::string>& may_write) {
   stage.sandboxed = true;
   stage.may_write = may_write;
-  const std::string_view program = base_name(stage.argv.at(0));
-  if (program == "gpg" || program == "gpg2") {
-    stage.argv.insert(stage.argv.begin() + 1, "--lock-never");
-  }
+  if (is_gpg(stage)) stage.argv.insert(stage.argv.begin() + 1, "--lock-never");
 }
 
 sys::Sockets sockets_for(const StageSpec& stage) {

@@ -10,6 +10,9 @@
 
 namespace penstock::pipeline {
 
+// Whether it is gpg, by its name.
+bool is_gpg(const StageSpec& stage);
+
 // Marks a stage that parses what strangers have written. gpg is told not to lock its key ring, as
 // it may not write beside it, and would fail for that; whoever changes the ring replaces it as a
 // whole.

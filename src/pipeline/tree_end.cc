@@ -98,6 +98,7 @@ std::vector<TreeEnd::Member*> TreeEnd::look_again() {
   std::vector<Member*> fresh;
   std::vector<procfs::ProcessStat> found;
   try {
+    if (hooks_.others) plan_.tree.others = hooks_.others();
     if (!plan_.cgroup.empty()) plan_.tree.in_cgroup = processes_in_cgroup(plan_.cgroup);
     found = find_members(plan_.tree, procfs::read_all_stats(), plan_.root, procfs::read_pipe_ends);
   } catch (const Error&) {

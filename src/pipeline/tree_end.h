@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ class TreeEnd {
     std::function<void(pid_t pid, const std::string& sentence)> stuck;
     // Tried on processes that we may not kill, all in one call; null if there is nothing to try.
     std::function<void(const std::vector<pid_t>& pids)> kill_foreign;
+    // JobTree::others, by now; null if there are none.
+    std::function<std::set<pid_t>()> others;
   };
 
   // Throws Error, with the known stages stopped if they could be, if it cannot even have timers.

@@ -179,7 +179,7 @@ std::optional<spool::Turn> Drain::next_turn() {
     return same_content(*jobs_, a, b);
   };
   const auto cancelled = [this] { return interruption_->has_come_by_now(); };
-  scanner_->confirm(set_, next_, cancelled);
+  scanner_->confirm(set_, next_, cancelled, [this] { begin_jobs_after(next_, end_.done + 1); });
   end_.skipped = scanner_->skipped();
   spool::Turn turn = set_.at(next_, same);
   if (!turn.job && !turn.is_conflict() && settings_.rescan) {
@@ -204,7 +204,9 @@ void Drain::run_and_commit(const spool::Turn& turn) {
   const ScannedJob& job = *turn.job;
   check_before_running(job);
   std::string reason;
-  auto opened = scanner_->open(job, reason, [this] { return interruption_->has_come(); });
+  auto opened = scanner_->open(
+      job, reason, [this] { return interruption_->has_come(); },
+      [&] { begin_jobs_after(job.number, end_.done + 1); });
   if (interruption_->has_come()) {
     if (opened && opened->upstream) scanner_->retire(std::move(opened->upstream));
     return;
@@ -235,7 +237,7 @@ void Drain::run_and_commit(const spool::Turn& turn) {
                              {.queue = queue_,
                               .job = job,
                               .attempt = attempt,
-                              .started = [&] { scanner_->look_ahead(jobs_after(job)); }},
+                              .started = [&] { begin_jobs_after(job.number, end_.done); }},
                              *opened);
   if (opened->upstream) scanner_->retire(std::move(opened->upstream));
   record_.job->end = end.how;
@@ -449,9 +451,13 @@ void Drain::remove_twins(const spool::Turn& turn) {
   }
 }
 
-std::vector<ScannedJob> Drain::jobs_after(const ScannedJob& job) const {
+void Drain::begin_jobs_after(uint64_t number, uint64_t done) {
   uint64_t most = settings_.look_ahead;
-  if (settings_.max_jobs) most = std::min(most, *settings_.max_jobs - end_.done);
+  if (settings_.max_jobs) most = std::min(most, *settings_.max_jobs - done);
+  scanner_->look_ahead(jobs_after(number, most));
+}
+
+std::vector<ScannedJob> Drain::jobs_after(uint64_t number, uint64_t most) const {
   std::vector<ScannedJob> jobs;
   if (!sequence_) {
     for (auto next = by_time_.rbegin(); next != by_time_.rend() && jobs.size() < most; ++next)
@@ -461,7 +467,7 @@ std::vector<ScannedJob> Drain::jobs_after(const ScannedJob& job) const {
   while (jobs.size() < most) {
     // Of several files with that number one may be the wrong one: then nothing is done ahead of the
     // turn.
-    const spool::Turn turn = set_.at(job.number + jobs.size() + 1,
+    const spool::Turn turn = set_.at(number + jobs.size() + 1,
                                      [](const ScannedJob&, const ScannedJob&) { return false; });
     if (!turn.job || turn.is_conflict()) break;
     jobs.push_back(*turn.job);

@@ -124,8 +124,10 @@ class Drain {
   void remove(const spool::ScannedJob& job);
   void remove_all(const spool::Turn& turn);
   void remove_twins(const spool::Turn& turn);
-  // Those whose turn comes next, as far as that is certain; --look-ahead of them at most.
-  std::vector<spool::ScannedJob> jobs_after(const spool::ScannedJob& job) const;
+  // The decoders of the next ones, --look-ahead of them at most. `done`: jobs attempted with this.
+  void begin_jobs_after(uint64_t number, uint64_t done);
+  // Those whose turn comes next, as far as that is certain.
+  std::vector<spool::ScannedJob> jobs_after(uint64_t number, uint64_t most) const;
   JobContext context() {
     return {engine_, settings_.options, settings_.job, *interruption_, *progress_};
   }

@@ -57,7 +57,8 @@ struct Inspection {
 
   OpenedJob open(const spool::ScannedJob& job) {
     std::string reason;
-    auto opened = scanner.open(job, reason, [] { return false; });
+    auto opened = scanner.open(
+        job, reason, [] { return false; }, [] {});
     if (!opened) throw Error(cat("job ", job.number, " (", printable(job.name), ") ", reason));
     return std::move(*opened);
   }

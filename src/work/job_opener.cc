@@ -38,7 +38,7 @@ std::unique_ptr<Parked> JobOpener::take_parked(const spool::ScannedJob& job) {
 
 void JobOpener::look_ahead(const std::vector<spool::ScannedJob>& jobs) {
   if (!decoding_.plan && !jobs.empty()) open_ahead(jobs.front());
-  if (!decoding_.plan || parked_) return;
+  if (!decoding_.plan || parked_ || !readings_.may_run_side_by_side()) return;
   for (const spool::ScannedJob& job : jobs) {
     const bool is_begun = std::ranges::any_of(
         ahead_, [&](const auto& reading) { return reading->is_of(job.name, job.id); });
@@ -76,7 +76,8 @@ std::unique_ptr<Reading> JobOpener::take_ahead(const spool::ScannedJob& job) {
 }
 
 std::optional<OpenedJob> JobOpener::open(const spool::ScannedJob& job, std::string& reason,
-                                         const std::function<bool()>& cancelled) {
+                                         const std::function<bool()>& cancelled,
+                                         const std::function<void()>& waits) {
   if (auto ahead = take_opened(job)) return ahead;
   const std::unique_ptr<Parked> parked = take_parked(job);
   OpenedJob opened;
@@ -88,7 +89,7 @@ std::optional<OpenedJob> JobOpener::open(const spool::ScannedJob& job, std::stri
     opened.metadata = std::move(parked->metadata);
     opened.upstream = std::move(parked->upstream);
   } else {
-    const bool has_header = decoding_.plan ? read_decoded(job, opened, reason, cancelled)
+    const bool has_header = decoding_.plan ? read_decoded(job, opened, reason, cancelled, waits)
                                            : read_plain(job, opened, reason);
     if (!has_header) return std::nullopt;
   }
@@ -135,13 +136,15 @@ bool JobOpener::read_plain(const spool::ScannedJob& job, OpenedJob& opened,
 }
 
 bool JobOpener::read_decoded(const spool::ScannedJob& job, OpenedJob& opened, std::string& reason,
-                             const std::function<bool()>& cancelled) {
+                             const std::function<bool()>& cancelled,
+                             const std::function<void()>& waits) {
   std::unique_ptr<Reading> reading = take_ahead(job);
   if (!reading) {
     reading =
         readings_.start_turn(job.name, {.fd = sys::duplicate(opened.file.fd.get()), .id = job.id});
   }
   if (reading->whole) return take_whole(*reading->whole, opened, reason);
+  if (!reading->done) waits();
   readings_.engine().loop.run_until([&] { return reading->done || cancelled(); });
   const bool done = reading->done;
   const std::unique_ptr<pipeline::HeaderRead> header = std::move(reading->header);

@@ -58,9 +58,11 @@ class JobOpener {
 
   // Nothing if the file is gone, or another one, or without a header by now. `reason` says which.
   // That the header is still this job's is for the caller to see. Throws RunFailure if the decoder
-  // cannot be started, or gave no header in time.
+  // cannot be started, or gave no header in time. `waits`: called once if the header is not there
+  // yet, which is the time to begin the next jobs' decoders.
   std::optional<OpenedJob> open(const spool::ScannedJob& job, std::string& reason,
-                                const std::function<bool()>& cancelled);
+                                const std::function<bool()>& cancelled,
+                                const std::function<void()>& waits);
 
  private:
   // The decoder of this very file, if it was kept. One that was kept for another is let go.
@@ -72,7 +74,7 @@ class JobOpener {
   bool open_file(const spool::ScannedJob& job, OpenedJob& opened, std::string& reason) const;
   bool read_plain(const spool::ScannedJob& job, OpenedJob& opened, std::string& reason) const;
   bool read_decoded(const spool::ScannedJob& job, OpenedJob& opened, std::string& reason,
-                    const std::function<bool()>& cancelled);
+                    const std::function<bool()>& cancelled, const std::function<void()>& waits);
   bool take_whole(const HeaderPeek::Whole& whole, OpenedJob& opened, std::string& reason) const;
   std::string why_no_header(const pipeline::HeaderRead& header, bool done,
                             const spool::ScannedJob& job) const;

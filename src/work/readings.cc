@@ -10,8 +10,11 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "sys/files.h"
+#include "work/gpg_agent.h"
 
 namespace penstock::work {
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -23,6 +26,8 @@ constexpr size_t kHitsForAMiss = 4;
 // Clocks of file systems go by ticks of 10 ms at most. A change within the tick in which a file was
 // read would not show.
 constexpr int64_t kTickNanoseconds = 100'000'000;
+// It takes 10 ms.
+constexpr auto kLaunchPatience = 5s;
 
 size_t readings_at_once(const Decoding& decoding) {
   if (decoding.readings_at_once != 0) return decoding.readings_at_once;
@@ -56,7 +61,11 @@ std::optional<Timestamp> stood_since(const Timestamp& changed) {
 
 Readings::Readings(pipeline::Engine& engine, const pipeline::Options& options,
                    const Decoding& decoding)
-    : engine_(engine), options_(options), decoding_(decoding) {
+    : engine_(engine),
+      options_(options),
+      decoding_(decoding),
+      first_goes_alone_(decoding.plan && asks_gpg_agent(*decoding.plan)) {
+  launch_options_.close_fds = true;
   if (!decoding.plan || !decoding.is_builtin) return;
   const std::string_view path = path_of(engine.environment);
   peek_ = HeaderPeek::of(*decoding.plan, path);
@@ -113,6 +122,7 @@ std::unique_ptr<Reading> Readings::start(const std::string& name, spool::JobFile
   reading->id = file.id;
   reading->stood_since = stood_since(file.changed);
   sys::set_blocking(file.fd.get());  // a stage would see the flag
+  if (!std::exchange(agent_was_launched_, true)) launch_agent();
   const bool is_worth_it = last_stage_ && misses_ <= kFreeMisses + hits_ / kHitsForAMiss;
   decode(*reading, std::move(file.fd), is_worth_it ? &*last_stage_ : nullptr);
   read_header(*reading);
@@ -129,6 +139,7 @@ void Readings::read_header(Reading& reading) {
 // What a filter cannot decode its tool may, or it says why not.
 void Readings::finish_header(Reading& reading) {
   sys::UniqueFd file = std::move(reading.file);
+  first_is_over_ = true;
   if (reading.header->wants_tool()) {
     reading.is_second_try = true;
     retire(std::move(reading.upstream));
@@ -144,7 +155,20 @@ void Readings::finish_header(Reading& reading) {
   reading.done = true;
 }
 
+void Readings::launch_agent() {
+  const auto command = agent_launch(*decoding_.plan, path_of(engine_.environment));
+  if (!command) return;
+  auto launch = std::make_unique<pipeline::Upstream>(
+      engine_, launch_options_, pipeline::Upstream::Config{.stages = {*command}, .tap = {}});
+  bool is_late = false;
+  sys::Timer patience(engine_.loop, [&is_late] { is_late = true; });
+  patience.set(kLaunchPatience);
+  engine_.loop.run_until([&] { return launch->all_over() || is_late; });
+  retire(std::move(launch));
+}
+
 bool Readings::has_room_beside(size_t running) const {
+  if (running > 0 && !may_run_side_by_side()) return false;
   return running < readings_at_once(decoding_) && retiring_.size() < kMostRetiring;
 }
 

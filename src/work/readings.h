@@ -64,6 +64,10 @@ class Readings {
   // For a job's turn. A small one is read to its end at once.
   std::unique_ptr<Reading> start_turn(const std::string& name, spool::JobFile file);
 
+  // Whether a decoder may run beside others by now. The first one of gpg is alone until it has
+  // given its header, or none: it starts the agent if there is none. Several that find none get
+  // into each other's way, and sleep.
+  bool may_run_side_by_side() const { return !first_goes_alone_ || first_is_over_; }
   // Whether another decoder may run beside `running` ones.
   bool has_room_beside(size_t running) const;
   // Ends a decoder that is not wanted any more; null is none.
@@ -75,6 +79,8 @@ class Readings {
   void decode(Reading& reading, sys::UniqueFd file, const BuiltinLastStage* last_stage);
   void read_header(Reading& reading);
   void finish_header(Reading& reading);
+  // For decoders that cannot do it themselves; waits for it, but not for long. A failure is theirs.
+  void launch_agent();
 
   pipeline::Engine& engine_;
   const pipeline::Options& options_;
@@ -84,6 +90,10 @@ class Readings {
   // Headers that a filter has found, and those that only the tool has.
   size_t hits_ = 0;
   size_t misses_ = 0;
+  const bool first_goes_alone_;
+  bool first_is_over_ = false;
+  bool agent_was_launched_ = false;
+  pipeline::Options launch_options_;  // the agent is nobody's job, and lives on
   std::vector<std::unique_ptr<pipeline::Upstream>> retiring_;
 };
 

@@ -147,16 +147,26 @@ void Scanner::look_behind_names(spool::JobSet& set, std::optional<uint64_t> want
   if (!rest.empty() && !save_index(set)) read_guesses(rest, set, wanted, cancelled);
 }
 
-void Scanner::confirm(spool::JobSet& set, uint64_t number, const std::function<bool()>& cancelled) {
+void Scanner::confirm(spool::JobSet& set, uint64_t number, const std::function<bool()>& cancelled,
+                      const std::function<void()>& waits) {
   const auto guesses = set.guesses_at(number);
   if (guesses.empty()) return;
   skipped_for_.clear();
-  read_guesses(guesses, set, number, cancelled);
+  begin_guesses(guesses, set, number, cancelled);
+  if (!pending_.empty()) waits();
+  wait_for_all(set, number, cancelled);
   summarize_skipped();
 }
 
 void Scanner::read_guesses(const std::vector<spool::ScannedJob>& guesses, spool::JobSet& set,
                            std::optional<uint64_t> wanted, const std::function<bool()>& cancelled) {
+  begin_guesses(guesses, set, wanted, cancelled);
+  wait_for_all(set, wanted, cancelled);
+}
+
+void Scanner::begin_guesses(const std::vector<spool::ScannedJob>& guesses, spool::JobSet& set,
+                            std::optional<uint64_t> wanted,
+                            const std::function<bool()>& cancelled) {
   for (const spool::ScannedJob& guess : guesses) {
     if (cancelled()) return;
     set.remove(guess.name);
@@ -173,7 +183,6 @@ void Scanner::read_guesses(const std::vector<spool::ScannedJob>& guesses, spool:
     pending_.push_back(std::move(reading));
     wait_for_room(set, wanted, cancelled);
   }
-  wait_for_all(set, wanted, cancelled);
 }
 
 bool Scanner::is_known_here(const std::string& name, const spool::FileIdentity& id,
@@ -385,8 +394,9 @@ void Scanner::summarize_skipped() {
 }
 
 std::optional<OpenedJob> Scanner::open(const spool::ScannedJob& job, std::string& reason,
-                                       const std::function<bool()>& cancelled) {
-  auto opened = opener_.open(job, reason, cancelled);
+                                       const std::function<bool()>& cancelled,
+                                       const std::function<void()>& waits) {
+  auto opened = opener_.open(job, reason, cancelled, waits);
   if (opened && opened->metadata.sequence != job.number) {
     reason = cat("has become job ", opened->metadata.sequence);
     retire(std::move(opened->upstream));

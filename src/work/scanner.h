@@ -45,7 +45,9 @@ class Scanner {
             const std::function<bool()>& cancelled);
   // Reads the headers of the guesses at `number`, which is due; what is another job is that one
   // from now on. Throws like scan(). The decoder of the first one is kept for open().
-  void confirm(spool::JobSet& set, uint64_t number, const std::function<bool()>& cancelled);
+  // `waits`: as for open().
+  void confirm(spool::JobSet& set, uint64_t number, const std::function<bool()>& cancelled,
+               const std::function<void()>& waits);
   // From now on every file is read, whatever its name says.
   void distrust_names() { believes_names_ = false; }
 
@@ -60,7 +62,8 @@ class Scanner {
   // nothing, a rescan is due (D10).
   void look_ahead(const std::vector<spool::ScannedJob>& jobs) { opener_.look_ahead(jobs); }
   std::optional<OpenedJob> open(const spool::ScannedJob& job, std::string& reason,
-                                const std::function<bool()>& cancelled);
+                                const std::function<bool()>& cancelled,
+                                const std::function<void()>& waits);
   // Ends a decoder that is not wanted any more.
   void retire(std::unique_ptr<pipeline::Upstream> upstream) {
     readings_.retire(std::move(upstream));
@@ -83,6 +86,8 @@ class Scanner {
                          const std::function<bool()>& cancelled);
   void read_guesses(const std::vector<spool::ScannedJob>& guesses, spool::JobSet& set,
                     std::optional<uint64_t> wanted, const std::function<bool()>& cancelled);
+  void begin_guesses(const std::vector<spool::ScannedJob>& guesses, spool::JobSet& set,
+                     std::optional<uint64_t> wanted, const std::function<bool()>& cancelled);
   void wait_for_room(spool::JobSet& set, std::optional<uint64_t> wanted,
                      const std::function<bool()>& cancelled);
   void wait_for_all(spool::JobSet& set, std::optional<uint64_t> wanted,

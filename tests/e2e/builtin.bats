@@ -23,30 +23,35 @@ differential() {
   done
 }
 
+# bats test_tags=many
 @test "builtin: 500 zstd packets, good and bad: the same as by zstd" {
   differential zstd 1 'zstd -dcq' 'zstdcat -T0'
   rm q/jobs/*
   differential zstd $$ 'zstd -d 2>/dev/null'
 }
 
+# bats test_tags=many
 @test "builtin: 500 gzip packets, good and bad: the same as by gzip" {
   differential gzip 1 'gzip -dc' 'zcat'
   rm q/jobs/*
   differential gzip $$ 'gunzip -q'
 }
 
+# bats test_tags=many
 @test "builtin: 500 xz packets, good and bad: the same as by xz" {
   differential xz 1 'xz -dc' 'xzcat -T0'
   rm q/jobs/*
   differential xz $$ 'unxz -q'
 }
 
+# bats test_tags=many
 @test "builtin: 500 bzip2 packets, good and bad: the same as by bzip2" {
   differential bzip2 1 'bzip2 -dc' 'bzcat'
   rm q/jobs/*
   differential bzip2 $$ 'bunzip2 2>/dev/null'
 }
 
+# bats test_tags=many
 @test "builtin: 500 lz4 packets, good and bad: the same as by lz4" {
   differential lz4 1 'lz4 -dc' 'lz4cat'
   rm q/jobs/*
@@ -174,6 +179,7 @@ ran() {
   echo "$status" >"$folder/status"
 }
 
+# bats test_tags=many
 @test "builtin: 1500 jobs, good and bad, small ones whole in-process: the same results as by the decoder" {
   local format decoder seed
   for format in zstd gzip xz bzip2 lz4 zstd; do
