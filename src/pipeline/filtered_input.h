@@ -49,8 +49,8 @@ class FilteredInput {
   bool has_more() const { return !again_.empty() || (is_ready_ && !is_at_end_); }
   // Whether everything was given.
   bool is_at_end() const { return is_at_end_ && again_.empty(); }
-  // Whether the source is at its end.
-  bool source_ended() const { return source_ended_; }
+  // Whether the source has given a byte.
+  bool has_input() const { return has_input_; }
 
   // The next bytes, from one read of `fd` at most; 0: none yet, or the end. Throws BadStream, or
   // Error with `source` if that cannot be read.
@@ -67,6 +67,7 @@ class FilteredInput {
   std::vector<uint8_t> again_;
   bool is_ready_ = false;  // a unit is there, or all that is left of one
   bool source_ended_ = false;
+  bool has_input_ = false;
   bool is_at_end_ = false;
 };
 

@@ -19,6 +19,8 @@ namespace {
 constexpr auto kLeftBehindPatience = 2s;
 // As much as zstd(1) writes at once: damage behind that does not keep a header back.
 constexpr size_t kFilteredAtOnce = 128UL << 10U;
+// Of a file that is read without a process, while nobody is listened to: 2 MiB. The tool may go on.
+constexpr size_t kMostUnits = 16;
 
 bool pinentry_runs() {
   for (const procfs::ProcessStat& process : procfs::read_all_stats()) {
@@ -101,11 +103,11 @@ HeaderRead::HeaderRead(Engine& engine, const Options& options, Upstream& upstrea
 // Exactly the header; through a filter more, which then is the filter's again. False: there is more
 // without news of the source.
 bool HeaderRead::feed_some() {
-  constexpr std::string_view kSource = "the decoder's output";
+  const std::string_view source = upstream_.count() > 0 ? "the decoder's output" : "the job file";
   FilteredInput* filter = upstream_.filter();
   if (filter == nullptr) {
     std::vector<uint8_t> block(reader_.wanted());
-    const size_t count = sys::read_some(upstream_.read_end(), block, kSource);
+    const size_t count = sys::read_some(upstream_.read_end(), block, source);
     if (count == 0) {
       watch_.reset();
       reader_.end_of_input();
@@ -113,8 +115,10 @@ bool HeaderRead::feed_some() {
     reader_.feed(std::span(block).first(count));
     return true;
   }
+  if (upstream_.count() == 0 && ++units_ > kMostUnits)
+    throw BadStream("its beginning holds no header");
   std::vector<uint8_t> block(kFilteredAtOnce);
-  const size_t count = filter->read(upstream_.read_end(), block, kSource);
+  const size_t count = filter->read(upstream_.read_end(), block, source);
   std::span<const uint8_t> rest = std::span(block).first(count);
   while (!reader_.done() && !rest.empty()) {
     const size_t taken = std::min(reader_.wanted(), rest.size());
@@ -135,6 +139,10 @@ void HeaderRead::take_bytes() {
     return;
   } catch (const packet::BadHeader& error) {
     fail(about_output(error));
+    return;
+  } catch (const Error& error) {
+    if (upstream_.filter() == nullptr) throw;
+    fail(error.message());  // the tool in its place would fail, too, and no other file with it
     return;
   }
   if (reader_.done()) finish(Result::ok, {});
@@ -173,9 +181,9 @@ void HeaderRead::explain() {
   }
   if (upstream_.tap() != nullptr) upstream_.tap()->drain();
   const Verdict verdict = upstream_.verdict(options_, LastReader::ended_well);
+  // Of nothing a tool makes nothing either.
   const FilteredInput* filter = upstream_.filter();
-  wants_tool_ =
-      filter != nullptr && (!filter->source_ended() || verdict.kind == Verdict::Kind::good);
+  wants_tool_ = filter != nullptr && filter->has_input();
   std::string reason = *bad_;
   // One that we had to end ourselves says nothing.
   if (verdict.kind == Verdict::Kind::bad && !upstream_.processes().is_ending()) {

@@ -1,4 +1,5 @@
-// Reads the header of a job: exactly its bytes, never one of the payload.
+// Reads the header of a job: exactly its bytes, never one of the payload; through a filter more,
+// which that gives again.
 #pragma once
 
 #include <chrono>
@@ -46,8 +47,8 @@ class HeaderRead {
   const std::string& reason() const { return reason_; }
   // undecodable: whether the decoder string itself is at fault, for any file alike.
   bool decoder_is_at_fault() const { return decoder_is_at_fault_; }
-  // undecodable: the filter found fault, and no stage before it. The tool in whose place it is may
-  // know more formats, and has words of its own.
+  // undecodable: the filter had something, and no header came of it. The tool in whose place it is
+  // may know more formats, gives out more of what is cut, and has words of its own.
   bool wants_tool() const { return wants_tool_; }
   const packet::Metadata& metadata() const { return reader_.metadata(); }
   const packet::HeaderReader& header() const { return reader_; }
@@ -70,6 +71,7 @@ class HeaderRead {
   std::string reason_;
   bool decoder_is_at_fault_ = false;
   bool wants_tool_ = false;
+  size_t units_ = 0;                // that a filter was asked for
   std::optional<std::string> bad_;  // the header's own fault, once known
   packet::HeaderReader reader_;
   std::optional<sys::Watch> watch_;

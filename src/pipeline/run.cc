@@ -29,6 +29,18 @@ constexpr auto kLeftBehindPatience = 2s;
 // A command whose gate was open already may be committing.
 constexpr auto kOpenGrace = 5s;
 
+// Of what went wrong before there was a command.
+Outcome::Kind kind_of(const Error& error) {
+  using Kind = Outcome::Kind;
+  if (dynamic_cast<const BrokenSeal*>(&error) != nullptr) return Kind::seal_broken;
+  if (dynamic_cast<const PayloadTooLarge*>(&error) != nullptr) return Kind::too_large;
+  // It would befall the next job as well.
+  const bool lacks_room = error.is(EMFILE) || error.is(ENFILE) || error.is(ENOMEM);
+  if (lacks_room || dynamic_cast<const MeansMissing*>(&error) != nullptr)
+    return Kind::means_missing;
+  return Kind::payload_failed;
+}
+
 }  // namespace
 
 Run::Run(Engine& engine, const Options& options, Config config)
@@ -70,14 +82,8 @@ Run::Run(Engine& engine, const Options& options, Config config)
       start_command();
     }
     watch_for_stalls();
-  } catch (const BrokenSeal& broken) {
-    fail(Outcome::Kind::seal_broken, broken.message());
-  } catch (const PayloadTooLarge& large) {
-    fail(Outcome::Kind::too_large, large.message());
-  } catch (const MeansMissing& missing) {
-    fail(Outcome::Kind::means_missing, missing.message());
   } catch (const Error& error) {
-    fail(Outcome::Kind::payload_failed, error.message());
+    fail(kind_of(error), error.message());
   }
 }
 
@@ -164,7 +170,7 @@ void Run::verified() {
         FilePayload{.fd = std::move(spool), .size = size, .name = "the verified payload"};
     start_command();
   } catch (const Error& error) {
-    fail(Outcome::Kind::payload_failed, error.message());
+    fail(kind_of(error), error.message());
   }
 }
 

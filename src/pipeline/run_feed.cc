@@ -51,7 +51,7 @@ void Run::feed_command() {
                   .most = options_.max_payload,
                   .close_early = options_.close_on_early_end && !config_.seal,
                   .filter = upstream_->take_filter(),
-                  .name = "the decoder's output"});
+                  .name = upstream_->count() > 0 ? "the decoder's output" : "the job file"});
   } else if (upstream_) {
     feed_directly();
   }

@@ -82,6 +82,8 @@ class Drain {
   std::optional<uint64_t> next() const {
     return interruption_ && sequence_ && !repaired_ ? std::optional(next_) : std::nullopt;
   }
+  // The file of the job that was begun last, if it is not done; empty if there is none.
+  std::string file_begun() const { return record_.job ? record_.job->file : std::string(); }
 
  private:
   // The story, in order.

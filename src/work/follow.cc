@@ -114,6 +114,7 @@ FollowedRun run_followed(const DrainSettings& settings) {
     run = {.signal = drain.signal(), .failure = std::current_exception()};
   }
   run.next = drain.next();
+  run.file_begun = drain.file_begun();
   return run;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <optional>
+#include <string>
 
 #include "work/drain.h"
 
@@ -20,6 +21,7 @@ struct FollowedRun {
   // that somebody else has.
   std::optional<std::chrono::milliseconds> again;
   std::exception_ptr failure;  // for good: a RunFailure or an Error
+  std::string file_begun;      // as Drain has it
 };
 
 // Nobody holds the lock afterwards: other programs may use the queue. `settings.told` is not null.

@@ -1,5 +1,8 @@
 #include "work/follow_lanes.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -33,6 +36,10 @@ using StatusOf = std::function<int(const Error&)>;
 // No process could be made, for want of memory or of descriptors.
 constexpr std::chrono::milliseconds kWantPause = 2s;
 
+bool is_there(const std::string& path) {
+  return ::faccessat(AT_FDCWD, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
 // What becomes of a queue whose run has failed for good.
 FollowedEnd::Fate fate_after(const Error& failure) {
   const auto* run = dynamic_cast<const RunFailure*>(&failure);
@@ -56,6 +63,7 @@ int make_turn(const LaneTurn& turn, const LaneSettings& lanes, DrainSettings set
   end.next = run.next;
   end.again = run.again;
   end.cut_short = run.cut_short;
+  run.file_begun.copy(end.file.data(), end.file.size() - 1);
   turn.counts->more = run.more;
   try {
     if (run.failure) std::rethrow_exception(run.failure);
@@ -168,6 +176,10 @@ class FollowLanes {
     if (plan_.is_given_up(key) && !forget_if_moved(key)) {
       if (!queue.next) queue.next = number_now(spool::Queue(queue.dir));
       watch(key);
+      // It may have been removed while it ran, of which nobody was told.
+      const std::string file = end.file.data();
+      if (!file.empty() && !is_there(spool::Queue(queue.dir).job_path(file)))
+        plan_.tell(key, FollowPlan::News::change);
     }
     go_on();
   }

@@ -39,6 +39,14 @@ std::unique_ptr<Parked> JobOpener::take_parked(const spool::ScannedJob& job) {
 void JobOpener::look_ahead(const std::vector<spool::ScannedJob>& jobs) {
   if (!decoding_.plan && !jobs.empty()) open_ahead(jobs.front());
   if (!decoding_.plan || parked_ || !readings_.may_run_side_by_side()) return;
+  try {
+    begin_ahead(jobs);
+  } catch (const Error& error) {
+    Log::debug(error.message());  // its turn will tell; the job that runs has nothing to do with it
+  }
+}
+
+void JobOpener::begin_ahead(const std::vector<spool::ScannedJob>& jobs) {
   for (const spool::ScannedJob& job : jobs) {
     const bool is_begun = std::ranges::any_of(
         ahead_, [&](const auto& reading) { return reading->is_of(job.name, job.id); });

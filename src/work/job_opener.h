@@ -68,6 +68,7 @@ class JobOpener {
   // The decoder of this very file, if it was kept. One that was kept for another is let go.
   std::unique_ptr<Parked> take_parked(const spool::ScannedJob& job);
   void open_ahead(const spool::ScannedJob& job);
+  void begin_ahead(const std::vector<spool::ScannedJob>& jobs);
   // What open_ahead() has opened, if it is this very job and its name still leads to that file.
   std::optional<OpenedJob> take_opened(const spool::ScannedJob& job);
   // These fill `opened`, or say in `reason` why they cannot.

@@ -1,6 +1,7 @@
 // What a lane's process and the one that made it tell each other, in memory that they share.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -23,6 +24,8 @@ struct FollowedEnd {
   // Run it again after so long, whatever comes.
   std::optional<std::chrono::milliseconds> again;
   bool cut_short = false;  // by a signal, while a job was running
+  // Of the job that blocks it; empty if that is not known. No name of a file is longer.
+  std::array<char, 256> file{};
 };
 
 struct LaneCounts {

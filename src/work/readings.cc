@@ -96,7 +96,7 @@ void Readings::decode(Reading& reading, sys::UniqueFd file, const BuiltinLastSta
       .stages = last_stage != nullptr ? last_stage->stages_before() : decoding_.plan->stages,
       .input = std::move(file),
       .filter = last_stage != nullptr ? last_stage->filter() : nullptr,
-      .feeds_command = direct && !options_.verify_before,
+      .feeds_command = direct && !options_.verify_before && last_stage == nullptr,
       .tap = pipeline::Forward::no};
   if (last_stage != nullptr) reading.file = sys::duplicate(config.input.get());
   reading.upstream = std::make_unique<pipeline::Upstream>(engine_, options_, std::move(config));
@@ -143,10 +143,15 @@ void Readings::finish_header(Reading& reading) {
   if (reading.header->wants_tool()) {
     reading.is_second_try = true;
     retire(std::move(reading.upstream));
-    // At a position of its own: the other one's may move still.
-    decode(reading, sys::reopen(file.get(), O_RDONLY), nullptr);
-    read_header(reading);
-    return;
+    try {
+      // At a position of its own: the other one's may move still.
+      decode(reading, sys::reopen(file.get(), O_RDONLY), nullptr);
+      read_header(reading);
+      return;
+    } catch (const Error& error) {
+      // Another job may be running: this file stays as undecodable as the filter has found it.
+      Log::debug(error.message());
+    }
   }
   if (reading.header->result() == pipeline::HeaderRead::Result::ok) {
     if (reading.is_second_try) ++misses_;

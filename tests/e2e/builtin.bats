@@ -236,6 +236,43 @@ ran() {
   [ "$(begun)" -ge 1 ] && [ ! -e got/1 ] && [ "$(cat q/nextseq)" = 1 ] && grep -q "fspl-1.fspl is skipped: .*zstd" err
 }
 
+# Files of three jobs of zstd, so large that they are not decoded whole.
+large_jobs() {
+  local n
+  random_bytes 100000 >large
+  for n in 1 2 3; do add_job zstd -q <large; done
+}
+
+@test "builtin: a file that cannot be read is passed over, as with its decoder, and named" {
+  [ -n "$(command -v strace)" ] || skip "there is no strace"
+  large_jobs
+  strace -f -qq -o trace -P "$T/q/jobs/fspl-2.fspl" -e trace=read,pread64 -e inject=read,pread64:error=EIO \
+    "$PENSTOCK" queue-process -q "$T/q" --no-index -d zstdcat "${keep[@]}" >out 2>err </dev/null || true
+  grep -q EIO trace
+  cmp got/1 large && [ ! -e got/2 ] && [ "$(cat q/nextseq)" = 2 ] && grep -q "fspl-2.fspl is skipped" err || { cat err; fail "no"; }
+}
+
+@test "builtin: a file that only its decoder reads, and that may not be opened again, hurts no other job" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  large_jobs
+  printf '2\n' >seq && penstock prepare -s seq -i large >q/jobs/fspl-2.fspl  # which zstdcat passes on as it is
+  printf '#!/bin/sh\n[ "$FSPL_SEQ" != 1 ] || chmod 000 q/jobs/fspl-2.fspl\nexec %q %q\n' "${keep[0]}" "$T/got" >closes
+  chmod +x closes
+  chown -R 65534 "$T"
+  setpriv --reuid 65534 --clear-groups "$PENSTOCK" queue-process -q q --no-index -d 'cat | zstdcat' ./closes >out 2>err </dev/null || true
+  cmp got/1 large && [ "$(cat q/nextseq)" -ge 2 ] || { cat err; fail "no"; }
+}
+
+@test "builtin: a file without an end to its beginning does not keep the clock and signals from being heeded" {
+  truncate -s $((4 << 30)) endless
+  # Skippable frames of zstd, each of 512 MiB: no byte comes out.
+  perl -e 'open F, "+<", "endless"; for (my $at = 0; $at < 4 << 30; $at += 8 + (512 << 20)) { seek F, $at, 0; print F pack("VV", 0x184D2A50, 512 << 20) }'
+  mv endless q/jobs/fspl-1.fspl
+  status=0
+  timeout -s KILL 60 "$PENSTOCK" queue-process -q q --no-index --header-timeout 1 -d zstdcat "${keep[@]}" >out 2>err </dev/null || status=$?
+  [ "$status" = 1 ] && grep -q "no header within 1 s" err || { cat err; fail "status $status"; }
+}
+
 @test "builtin: a small sealed job whose seal is wrong is refused, in-process as well" {
   printf 'one\n' >a && printf 'two\n' >b
   penstock prepare -s seq -i a --seal >sealed

@@ -139,3 +139,20 @@ first_fails() {
     done
   done
 }
+
+@test "too few descriptors are no failure of a job: with --on-error Delete it stays, or runs" {
+  local n refused=0
+  for n in $(seq 14 26); do
+    rm -rf q seq got/* && penstock queue-init -q q && jobs=0
+    add_job <<<"one"
+    status=0
+    (ulimit -n "$n"; exec timeout 60 "$PENSTOCK" queue-process -q q --on-error Delete "${keep[@]}") >out 2>err </dev/null 3>&- || status=$?
+    if [ "$status" = 0 ]; then
+      [ "$(cat got/1)" = one ] || fail "with $n the job was passed over"
+    else
+      refused=$((refused + 1))
+      [ "$(cat q/nextseq)" = 1 ] && [ -e q/jobs/fspl-1.fspl ] && grep -q "Too many open files" err || fail "with $n: status $status"
+    fi
+  done
+  [ "$refused" -gt 2 ] && [ "$refused" -lt 13 ] || fail "refused $refused of 13"
+}

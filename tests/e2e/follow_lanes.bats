@@ -258,6 +258,22 @@ packed() {
   err_has_once "fspl-rival.fspl"
 }
 
+@test "follow many: a job that fails whose file was removed while it ran blocks nothing" {
+  queue a
+  mkfifo word
+  command_of run '[ -e word ] && { read -r word <word; rm word; exit 3; }' "$log_all"
+  arrive a 1
+  follow_all ./run
+  until_true at_rest 1
+  rm many/a/jobs/*
+  echo >word
+  until_true err_has "many/a: job 1 .* failed"
+  until_true at_rest
+  arrive a 2 1
+  until_true done_in a 1 2
+  end_it
+}
+
 @test "follow many: when all that were given are left alone, it ends with the first one's status" {
   queue a b
   command_of run '[ $q = a ] && { echo >begun; read -r word <word; }' 'exit 3'

@@ -1,5 +1,5 @@
 """One queue, played with both."""
-import collections, os, random, time
+import collections, os, random, re, time
 
 from .generator import Case
 from .mended import Decoding, Mended
@@ -66,6 +66,10 @@ class Play:
             ours = sides[1].run(self.penstock, step, locked=step.locked, stdin=stdin)
             if step.what == "queue-process" and ours.starts:
                 self.tried = ours.starts[-1].name if ours.status == 1 else None
+            elif step.what == "queue-process" and ours.status == 1:
+                # One of kind Fail starts nothing.
+                failed = re.findall(rb"job \d+ \(([^)]*)\) failed", ours.stderr)
+                self.tried = failed[-1] if failed else self.tried
         if step.stored is not None:
             self.tell(f"  its input: {self.describe(step.stored, None)}")
         self.tell(f"  fspl {theirs.status}, ours {ours.status}, jobs {[start.name for start in theirs.starts]}, "
