@@ -179,18 +179,22 @@ ran() {
   echo "$status" >"$folder/status"
 }
 
+# same_results FORMAT SEED DECODER: 250 odd packets as jobs, decoded in-process and by the decoder.
+same_results() {
+  rm -rf saved q && penstock queue-init -q saved
+  PENSTOCK=$PENSTOCK "$root/tests/support/odd_packets" "$1" saved/jobs 250 "$2"
+  limit=200 ran in-process -d "$3"
+  limit=200 ran decoded -d "$3" --no-builtin-decoders
+  diff -r in-process decoded >difference || { cat difference; fail "$3, seed $2"; } || return 1
+  [ "$(ls decoded/got | wc -l)" -gt 90 ] && [ "$(wc -l <decoded/said)" -gt 5 ] || { show; fail "nothing was compared"; }
+}
+
 # bats test_tags=many
 @test "builtin: 1500 jobs, good and bad, small ones whole in-process: the same results as by the decoder" {
-  local format decoder seed
+  local format seed
   for format in zstd gzip xz bzip2 lz4 zstd; do
     seed=${seed:+$$}
-    decoder="$format -dcq"
-    rm -rf saved q && penstock queue-init -q saved
-    PENSTOCK=$PENSTOCK "$root/tests/support/odd_packets" "$format" saved/jobs 250 "${seed:=1}"
-    limit=200 ran in-process -d "$decoder"
-    limit=200 ran decoded -d "$decoder" --no-builtin-decoders
-    diff -r in-process decoded >difference || { cat difference; fail "$format, seed $seed"; }
-    [ "$(ls decoded/got | wc -l)" -gt 90 ] && [ "$(wc -l <decoded/said)" -gt 5 ] || { show; fail "nothing was compared"; }
+    same_results "$format" "${seed:=1}" "$format -dcq" || return 1
   done
 }
 
@@ -201,12 +205,7 @@ ran() {
   local format seed
   for format in zstd gzip lz4; do
     seed=${seed:+$$}
-    rm -rf saved q && penstock queue-init -q saved
-    PENSTOCK=$PENSTOCK "$root/tests/support/odd_packets" "$format" saved/jobs 250 "${seed:=2}"
-    limit=200 ran in-process -d "cat | $format -dcq"
-    limit=200 ran decoded -d "cat | $format -dcq" --no-builtin-decoders
-    diff -r in-process decoded >difference || { cat difference; fail "$format, seed $seed"; }
-    [ "$(ls decoded/got | wc -l)" -gt 90 ] && [ "$(wc -l <decoded/said)" -gt 5 ] || { show; fail "nothing was compared"; }
+    same_results "$format" "${seed:=2}" "cat | $format -dcq" || return 1
   done
 }
 

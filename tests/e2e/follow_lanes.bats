@@ -32,15 +32,6 @@ arrive() {
   done
 }
 
-# command NAME LINE...: a shell script; in it, $q is the queue's name and $n the job's number.
-command_of() {
-  local name=$1
-  shift
-  printf '%s\n' '#!/bin/sh' 'q=${FSPL_JOB_FULLPATH%%/jobs/*} q=${q##*/} n=$FSPL_SEQ' 'read -r payload' "$@" >"$name"
-  chmod +x "$name"
-}
-log_all='echo "$q $n" >>log'
-
 # follow_given / follow_all OPTION... COMMAND: in the background; leaves `follower`. Nothing is looked at again unless the
 # kernel tells, or `rescan` says after how many seconds.
 follow_given() {

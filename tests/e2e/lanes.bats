@@ -19,15 +19,6 @@ queue() {
   done
 }
 
-# command NAME LINE...: a shell script; in it, $q is the queue's name and $n the job's number.
-command_of() {
-  local name=$1
-  shift
-  printf '%s\n' '#!/bin/sh' 'q=${FSPL_JOB_FULLPATH%%/jobs/*} q=${q##*/} n=$FSPL_SEQ' 'read -r payload' "$@" >"$name"
-  chmod +x "$name"
-}
-log_all='echo "$q $n" >>log'
-
 # lanes OPTION... COMMAND: in the background; leaves `lanes`.
 lanes() {
   "$PENSTOCK" queue-process --all many "$@" >out 2>err </dev/null 3>&- &

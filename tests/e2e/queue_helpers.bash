@@ -102,3 +102,12 @@ ended_with() {
   [ $status = "$2" ] || { cat err; fail "status $status, not $2"; }
 }
 not_running() { case $(ps -o stat= -p "$1") in '' | Z*) ;; *) return 1 ;; esac; }
+
+# command_of NAME LINE...: a shell script for jobs of one line each; in it, $q is the queue's name and $n the job's number.
+command_of() {
+  local name=$1
+  shift
+  printf '%s\n' '#!/bin/sh' 'q=${FSPL_JOB_FULLPATH%%/jobs/*} q=${q##*/} n=$FSPL_SEQ' 'read -r payload' "$@" >"$name"
+  chmod +x "$name"
+}
+log_all='echo "$q $n" >>log'
