@@ -14,10 +14,15 @@ FilteredInput::FilteredInput(std::unique_ptr<StreamFilter> filter, std::string n
 
 size_t FilteredInput::read(int fd, std::span<uint8_t> into, std::string_view source) {
   assert(!into.empty());
-  if (!again_.empty()) {
-    const size_t count = std::min(again_.size(), into.size());
-    std::copy_n(again_.begin(), count, into.begin());
-    again_.erase(again_.begin(), again_.begin() + static_cast<ptrdiff_t>(count));
+  if (has_again()) {
+    const std::span<const uint8_t> again = std::span(again_).subspan(again_given_);
+    const size_t count = std::min(again.size(), into.size());
+    std::copy_n(again.begin(), count, into.begin());
+    again_given_ += count;
+    if (!has_again()) {
+      again_ = {};
+      again_given_ = 0;
+    }
     return count;
   }
   if (is_at_end_) return 0;
@@ -49,8 +54,10 @@ size_t FilteredInput::read(int fd, std::span<uint8_t> into, std::string_view sou
   }
 }
 
-void FilteredInput::put_back(std::span<const uint8_t> bytes) {
-  again_.insert(again_.begin(), bytes.begin(), bytes.end());
+void FilteredInput::put_back(std::vector<uint8_t> bytes, size_t from) {
+  bytes.insert(bytes.end(), again_.begin() + static_cast<ptrdiff_t>(again_given_), again_.end());
+  again_ = std::move(bytes);
+  again_given_ = from;
 }
 
 }  // namespace penstock::pipeline

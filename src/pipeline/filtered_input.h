@@ -46,25 +46,28 @@ class FilteredInput {
   FilteredInput(std::unique_ptr<StreamFilter> filter, std::string name);
 
   // Whether read() can give more, or tell the end, without its source.
-  bool has_more() const { return !again_.empty() || (is_ready_ && !is_at_end_); }
+  bool has_more() const { return has_again() || (is_ready_ && !is_at_end_); }
   // Whether everything was given.
-  bool is_at_end() const { return is_at_end_ && again_.empty(); }
+  bool is_at_end() const { return is_at_end_ && !has_again(); }
   // Whether the source has given a byte.
   bool has_input() const { return has_input_; }
 
   // The next bytes, from one read of `fd` at most; 0: none yet, or the end. Throws BadStream, or
   // Error with `source` if that cannot be read.
   size_t read(int fd, std::span<uint8_t> into, std::string_view source);
-  // Bytes of the last read() that were not wanted: they are given again.
-  void put_back(std::span<const uint8_t> bytes);
+  // What the last read() gave was not wanted, `from` there on: it is given again.
+  void put_back(std::vector<uint8_t> bytes, size_t from);
 
  private:
+  bool has_again() const { return again_given_ < again_.size(); }
+
   std::unique_ptr<StreamFilter> filter_;
   std::string name_;
   std::vector<uint8_t> input_;
   size_t filled_ = 0;
   size_t taken_ = 0;
   std::vector<uint8_t> again_;
+  size_t again_given_ = 0;
   bool is_ready_ = false;  // a unit is there, or all that is left of one
   bool source_ended_ = false;
   bool has_input_ = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -118,15 +119,15 @@ bool HeaderRead::feed_some() {
   if (upstream_.count() == 0 && ++units_ > kMostUnits)
     throw BadStream("its beginning holds no header");
   std::vector<uint8_t> block(kFilteredAtOnce);
-  const size_t count = filter->read(upstream_.read_end(), block, source);
-  std::span<const uint8_t> rest = std::span(block).first(count);
-  while (!reader_.done() && !rest.empty()) {
-    const size_t taken = std::min(reader_.wanted(), rest.size());
-    reader_.feed(rest.first(taken));
-    rest = rest.subspan(taken);
+  block.resize(filter->read(upstream_.read_end(), block, source));
+  size_t fed = 0;
+  while (!reader_.done() && fed < block.size()) {
+    const size_t taken = std::min(reader_.wanted(), block.size() - fed);
+    reader_.feed(std::span(block).subspan(fed, taken));
+    fed += taken;
   }
   if (!reader_.done() && filter->is_at_end()) reader_.end_of_input();
-  filter->put_back(rest);
+  filter->put_back(std::move(block), fed);
   const bool needs_no_news = filter->has_more() || upstream_.count() == 0;
   return reader_.done() || !needs_no_news;
 }

@@ -23,7 +23,9 @@ namespace {
 constexpr size_t kStashBytes = 1UL << 20U;
 constexpr size_t kChunk = 1UL << 20U;
 constexpr size_t kCopyBytes = 128UL << 10U;
-constexpr size_t kFilteredBytes = 256UL << 10U;
+// Made ahead of what is held. With 256 KiB the two threads wait for each other: 0.85 of the speed
+// of `zstdcat | cksum` instead of 1.1.
+constexpr size_t kFilteredBytes = 448UL << 10U;
 constexpr int kSinkPatienceMs = 1000;
 constexpr unsigned kSplice = SPLICE_F_NONBLOCK | SPLICE_F_MOVE;
 
@@ -122,12 +124,12 @@ void Pump::run() {
 void Pump::wait(bool for_source, bool for_sink) {
   // The sink is always looked at: with no events asked for, poll still tells that nobody reads it
   // any more.
-  std::array<pollfd, 3> entries{
-      {{.fd = wish_event_.get(), .events = POLLIN, .revents = 0},
-       {.fd = sink_gone_ ? -1 : config_.sink,
-        .events = static_cast<short>(for_sink ? POLLOUT : 0),
-        .revents = 0},
-       {.fd = for_source ? config_.source : -1, .events = POLLIN, .revents = 0}}};
+  const int source = ahead_ ? ahead_->news() : config_.source;
+  std::array<pollfd, 3> entries{{{.fd = wish_event_.get(), .events = POLLIN, .revents = 0},
+                                 {.fd = sink_gone_ ? -1 : config_.sink,
+                                  .events = static_cast<short>(for_sink ? POLLOUT : 0),
+                                  .revents = 0},
+                                 {.fd = for_source ? source : -1, .events = POLLIN, .revents = 0}}};
   const int patience = for_sink ? kSinkPatienceMs : -1;
   while (::poll(entries.data(), entries.size(), patience) < 0) {
     if (errno != EINTR) throw Error::from_errno("poll");
@@ -137,10 +139,15 @@ void Pump::wait(bool for_source, bool for_sink) {
     static_cast<void>(!::read(wish_event_.get(), &count, sizeof count));
   }
   if ((static_cast<unsigned>(entries[1].revents) & POLLERR) != 0) sink_gone_ = true;
+  if (ahead_ && entries[2].revents != 0) ahead_->clear_news();
 }
 
 void Pump::relay() {
-  if (!seal_check_ && !config_.filter && sys::is_pipe(config_.source)) {
+  if (config_.filter) {
+    relay_filtered();
+    return;
+  }
+  if (!seal_check_ && sys::is_pipe(config_.source)) {
     stash_ = sys::Pipe::make();
     // Without room for what is held and more the stash cannot work: then bytes are copied.
     if (sys::set_pipe_size(stash_.write.get(), kStashBytes)) relay_by_stash();
@@ -152,6 +159,36 @@ void Pump::relay() {
       return;
     }
     discard_rest();
+  }
+  finish_or_wait();
+}
+
+// What is decoded here comes from a thread of its own, which reads the source.
+void Pump::relay_filtered() {
+  ahead_.emplace(FilteredAhead::Config{
+      .source = config_.source,
+      .filter = std::move(config_.filter),
+      .capacity = config_.hold + kFilteredBytes,
+      .check = [this](std::span<const uint8_t> piece, bool is_last) { check(piece, is_last); },
+      .name = config_.name});
+  while (!wants_stop()) {
+    const auto [front, held, made, is_at_end] = ahead_->look();
+    bytes_in_.store(made);
+    source_ended_ = is_at_end;
+    if (is_at_end && phase_ == Phase::moving && held <= config_.hold) enter(Phase::drained);
+    if (is_at_end && (held == 0 || sink_gone_)) break;
+    if (sink_gone_ && config_.close_early) {
+      enter(Phase::finished);
+      return;
+    }
+    size_t passed = 0;
+    if (sink_gone_) {
+      passed = held;  // nobody wants the bytes, but the verdict on them still counts
+    } else if (held > keep()) {
+      passed = write_some(front.first(std::min(front.size(), held - keep())));
+    }
+    ahead_->drop(passed);
+    if (passed == 0 && !sink_gone_) wait(!is_at_end, held > keep());
   }
   finish_or_wait();
 }
@@ -194,10 +231,10 @@ void Pump::relay_by_stash() {
   }
 }
 
-// As above with a buffer of our own, for sources that cannot be spliced, for what is decoded here,
-// for sealed payloads, and for dribbles that fill a pipe by slots.
+// As above with a buffer of our own, for sources that cannot be spliced, for sealed payloads, and
+// for dribbles that fill a pipe by slots.
 void Pump::relay_by_copy() {
-  std::vector<uint8_t> buffer(config_.hold + (config_.filter ? kFilteredBytes : kCopyBytes));
+  std::vector<uint8_t> buffer(config_.hold + kCopyBytes);
   size_t first = 0;
   size_t last = 0;
   if (stashed_ > 0) {
@@ -211,17 +248,9 @@ void Pump::relay_by_copy() {
     if (source_ended_ && phase_ == Phase::moving && held <= config_.hold) enter(Phase::drained);
     if (source_ended_ && held == 0) return;
     if (held > keep()) {
-      const ssize_t written = ::write(config_.sink, buffer.data() + first, held - keep());
-      if (written > 0) {
-        first += static_cast<size_t>(written);
-        bytes_out_ += static_cast<uint64_t>(written);
-        continue;
-      }
-      if (errno == EPIPE) {
-        sink_gone_ = true;
-        continue;
-      }
-      if (errno != EAGAIN && errno != EINTR) throw Error::from_errno("write to the command");
+      const size_t written = write_some(std::span(buffer).subspan(first, held - keep()));
+      first += written;
+      if (written > 0 || sink_gone_) continue;
     }
     const bool sink_is_full = held > keep();
     if (last == buffer.size() && first > 0) {
@@ -230,7 +259,7 @@ void Pump::relay_by_copy() {
       last = held;
     }
     const bool room = last < buffer.size();
-    if (!room || !has_more_to_give()) wait(!source_ended_ && room, sink_is_full);
+    wait(!source_ended_ && room, sink_is_full);
     if (source_ended_ || !room || wants_stop()) continue;
     if (can_read_source()) last += read_source(std::span(buffer).subspan(last));
   }
@@ -239,7 +268,7 @@ void Pump::relay_by_copy() {
 void Pump::discard_rest() {
   std::vector<uint8_t> buffer(kCopyBytes);
   while (!wants_stop()) {
-    if (!has_more_to_give()) wait(true, false);
+    wait(true, false);
     if (can_read_source()) read_source(buffer);
     if (source_ended_) return;
   }
@@ -261,28 +290,39 @@ void Pump::discard_undecoded() {
 
 // Only when poll says so: the source's description may be shared, and so stays blocking.
 bool Pump::can_read_source() const {
-  if (has_more_to_give()) return true;
   const sys::PollState state = sys::poll_now(config_.source);
   return state.readable || state.hung_up || state.broken;
 }
 
-// At the end of the source a seal is good, or this throws.
 size_t Pump::read_source(std::span<uint8_t> into) {
-  size_t count = 0;
-  if (config_.filter) {
-    count = config_.filter->read(config_.source, into, config_.name);
-    source_ended_ = config_.filter->is_at_end();
-  } else {
-    count = sys::read_some(config_.source, into, config_.name);
-    source_ended_ = count == 0;
-  }
-  if (seal_check_) {
-    seal_check_->add(into.first(count));
-    if (source_ended_) seal_check_->finish();
-  }
+  const size_t count = sys::read_some(config_.source, into, config_.name);
+  source_ended_ = count == 0;
+  check(into.first(count), source_ended_);
   bytes_in_ += count;
-  check_payload_size(config_.most, bytes_in_);
   return count;
+}
+
+// At the end of the source a seal is good, or this throws.
+void Pump::check(std::span<const uint8_t> piece, bool is_last) {
+  if (seal_check_) {
+    seal_check_->add(piece);
+    if (is_last) seal_check_->finish();
+  }
+  checked_ += piece.size();
+  check_payload_size(config_.most, checked_);
+}
+
+// As much as the sink takes at once; nothing of it, where it is gone.
+size_t Pump::write_some(std::span<const uint8_t> bytes) {
+  const ssize_t written = ::write(config_.sink, bytes.data(), bytes.size());
+  if (written >= 0) {
+    bytes_out_ += static_cast<uint64_t>(written);
+    return static_cast<size_t>(written);
+  }
+  if (errno == EPIPE) sink_gone_ = true;
+  if (errno != EPIPE && errno != EAGAIN && errno != EINTR)
+    throw Error::from_errno("write to the command");
+  return 0;
 }
 
 void Pump::finish_or_wait() {

@@ -1,6 +1,7 @@
-// The last link before the command, in one thread: moves bytes from a source into the gate's pipe
-// and keeps the newest of them back until the verdict is in. It never closes anything and never
-// sets O_NONBLOCK on a description that a stage shares; the write end of the gate is ours alone.
+// The last link before the command, in one thread (with a filter two): moves bytes from a source
+// into the gate's pipe and keeps the newest of them back until the verdict is in. It never closes
+// anything and never sets O_NONBLOCK on a description that a stage shares; the write end of the
+// gate is ours alone.
 #pragma once
 
 #include <atomic>
@@ -12,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "pipeline/filtered_ahead.h"
 #include "pipeline/filtered_input.h"
 #include "pipeline/seal_check.h"
 #include "sys/event_loop.h"
@@ -84,6 +86,7 @@ class Pump {
 
   void run();
   void relay();
+  void relay_filtered();
   void relay_by_stash();
   void relay_by_copy();
   void feed_file();
@@ -91,8 +94,9 @@ class Pump {
   void discard_rest();
   void discard_undecoded();
   bool can_read_source() const;
-  bool has_more_to_give() const { return config_.filter && config_.filter->has_more(); }
   size_t read_source(std::span<uint8_t> into);
+  void check(std::span<const uint8_t> piece, bool is_last);
+  size_t write_some(std::span<const uint8_t> bytes);
 
   void enter(Phase phase);
   bool wants_stop() const { return wish_.load() == Wish::stop; }
@@ -115,9 +119,13 @@ class Pump {
   mutable std::mutex mutex_;
   std::string error_;
 
+  // Used by whatever thread reads the source.
+  std::optional<SealCheck> seal_check_;
+  uint64_t checked_ = 0;
+
   // Used by the thread only.
   bool source_ended_ = false;
-  std::optional<SealCheck> seal_check_;
+  std::optional<FilteredAhead> ahead_;
   sys::Pipe stash_;
   size_t stashed_ = 0;
 

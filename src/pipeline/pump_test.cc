@@ -3,9 +3,13 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <memory>
 #include <random>
+#include <thread>
+#include <utility>
 
 #include "sys/files.h"
 #include "sys/signals.h"
@@ -216,6 +220,111 @@ TEST_F(SealedPump, JudgesWhatNobodyWantsAsWell) {
   turn_until(Pump::Phase::failed);
   EXPECT_TRUE(pump_->sink_gone());
   EXPECT_EQ(pump_->error(), "the payload is altered: its digest differs from its seal");
+}
+
+// Passes everything on; a stream whose last byte is 0 is damaged.
+class Through : public StreamFilter {
+ public:
+  size_t unit() const override { return 4096; }
+  Step step(std::span<const uint8_t> input, std::span<uint8_t> output) override {
+    const size_t count = std::min(input.size(), output.size());
+    std::copy_n(input.begin(), count, output.begin());
+    if (count > 0) last_ = input[count - 1];
+    return {.taken = count, .given = count};
+  }
+  void end() override {
+    if (last_ == 0) throw BadStream("it is cut");
+  }
+
+ private:
+  uint8_t last_ = 1;
+};
+
+class FilteredPump : public SealedPump {
+ protected:
+  void start_filtered(Pump::Config more) {
+    more.source = in_.read.get();
+    more.sink = out_.write.get();
+    more.filter = std::make_unique<FilteredInput>(std::make_unique<Through>(), "through");
+    more.name = "input";
+    pump_ = std::make_unique<Pump>(loop_, std::move(more), [] {});
+  }
+  static std::string text_ending(size_t size, char last) {
+    std::string text = random_text(size);
+    if (size > 0) text.back() = last;
+    return text;
+  }
+};
+
+TEST_F(FilteredPump, PassesEveryByteInOrderAndHoldsTheLast64KiB) {
+  for (const size_t size : {0UL, 1UL, 65535UL, 65536UL, 65537UL, 5000000UL}) {
+    in_ = sys::Pipe::make();
+    out_ = sys::Pipe::make();
+    const std::string text = text_ending(size, 'x');
+    start_filtered({.hold = kHeldBytes, .seal = seal_of(text), .most = size});
+    std::thread writer([&] { write_and_close(text); });
+    std::string got;
+    std::thread reader([&] { got = read_everything(); });
+    turn_until(text.empty() ? Pump::Phase::finished : Pump::Phase::drained);
+    writer.join();
+    EXPECT_LE(pump_->bytes_out(), size > kHeldBytes ? size - kHeldBytes : 0);
+    EXPECT_EQ(pump_->bytes_in(), size);
+    pump_->release();
+    turn_until(Pump::Phase::finished);
+    out_.write.reset();
+    reader.join();
+    EXPECT_TRUE(got == text) << size;
+    pump_.reset();
+  }
+}
+
+TEST_F(FilteredPump, IsNeverDrainedOfADamagedStream) {
+  start_filtered({.hold = kHeldBytes});
+  write_and_close(text_ending(50000, 0));
+  turn_until(Pump::Phase::failed);
+  EXPECT_TRUE(pump_->is_undecodable());
+  EXPECT_EQ(pump_->error(), "through (decoded in our own process): it is cut");
+  EXPECT_EQ(pump_->bytes_out(), 0U);
+}
+
+TEST_F(FilteredPump, JudgesWhatNobodyWantsAsWell) {
+  out_.read.reset();
+  start_filtered({});
+  std::thread writer([&] { write_and_close(text_ending(3000000, 0)); });
+  turn_until(Pump::Phase::failed);
+  writer.join();
+  EXPECT_TRUE(pump_->sink_gone());
+  EXPECT_TRUE(pump_->is_undecodable());
+}
+
+TEST_F(FilteredPump, EndsEarlyWhereNobodyWantsTheRest) {
+  out_.read.reset();
+  start_filtered({.close_early = true});
+  sys::write_all(in_.write.get(), text_ending(50000, 'x'), "in");  // and no end
+  turn_until(Pump::Phase::finished);
+  EXPECT_TRUE(pump_->sink_gone());
+}
+
+TEST_F(FilteredPump, FindsABrokenSealAndTooLargeAPayload) {
+  start_filtered({.seal = seal_of(random_text(2000))});
+  write_and_close(text_ending(2000, 'x'));
+  turn_until(Pump::Phase::failed);
+  EXPECT_TRUE(pump_->seal_is_broken());
+  in_ = sys::Pipe::make();
+  start_filtered({.most = 1999});
+  write_and_close(text_ending(2000, 'x'));
+  turn_until(Pump::Phase::failed);
+  EXPECT_TRUE(pump_->is_too_large());
+}
+
+TEST_F(FilteredPump, CanBeStoppedWhereverItWaits) {
+  start_filtered({});  // for its source
+  pump_.reset();
+  ASSERT_TRUE(sys::set_pipe_size(in_.write.get(), 1 << 20));
+  write_and_close(text_ending(1 << 20, 'x'));
+  start_filtered({});
+  while (pump_->bytes_out() < sys::pipe_size(out_.write.get())) std::this_thread::yield();
+  pump_.reset();  // for its sink
 }
 
 }  // namespace

@@ -33,9 +33,7 @@ constexpr size_t kLz4Buffer = 64UL << 10U;
 // its end by the first call.
 class ZstdDecoder : public FormatDecoder {
  public:
-  ZstdDecoder() : output_(ZSTD_DStreamOutSize()) {
-    if (context_) ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, kMaxWindowLog);
-  }
+  ZstdDecoder() : output_(ZSTD_DStreamOutSize()) { begin_anew(); }
 
   std::optional<Bytes> decode(Bytes first, bool /*is_whole*/) override {
     if (!context_) return std::nullopt;
@@ -58,7 +56,10 @@ class ZstdDecoder : public FormatDecoder {
       const size_t before = in.pos;
       missing = ZSTD_decompressStream(context_.get(), &out, &in);
       if (ZSTD_isError(missing) != 0) return std::nullopt;
-      if (out.pos == out.size || in.pos == before) return std::nullopt;
+      if (out.pos == out.size || in.pos == before) {
+        begin_anew();  // whoever decodes a large one needs a window of its own
+        return std::nullopt;
+      }
     }
     return missing == 0 ? std::optional(out.pos) : std::nullopt;
   }
@@ -67,7 +68,13 @@ class ZstdDecoder : public FormatDecoder {
   struct Free {
     void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
   };
-  std::unique_ptr<ZSTD_DCtx, Free> context_{ZSTD_createDCtx()};
+
+  void begin_anew() {
+    context_.reset(ZSTD_createDCtx());
+    if (context_) ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, kMaxWindowLog);
+  }
+
+  std::unique_ptr<ZSTD_DCtx, Free> context_;
   std::vector<uint8_t> output_;
 };
 

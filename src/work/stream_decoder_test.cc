@@ -205,7 +205,7 @@ TEST(FilteredInput, GivesAgainWhatWasPutBack) {
   EXPECT_FALSE(input.has_more());
   pipe.write.reset();
   ASSERT_EQ(input.read(pipe.read.get(), block, "pipe"), 600U);
-  input.put_back(std::span(block).subspan(100));
+  input.put_back(block, 100);
   EXPECT_TRUE(input.has_more());
   Bytes plain(block.begin(), block.begin() + 100);
   while (!input.is_at_end()) {
@@ -213,7 +213,7 @@ TEST(FilteredInput, GivesAgainWhatWasPutBack) {
     plain.insert(plain.end(), block.begin(), block.begin() + static_cast<ptrdiff_t>(count));
   }
   EXPECT_EQ(plain, text);
-  input.put_back(std::span(block).first(3));
+  input.put_back({block.begin(), block.begin() + 3}, 0);
   EXPECT_FALSE(input.is_at_end());
   EXPECT_EQ(input.read(pipe.read.get(), block, "pipe"), 3U);
   EXPECT_TRUE(input.is_at_end());
