@@ -69,6 +69,14 @@ Pump::Pump(sys::EventLoop& loop, Config config, std::function<void()> on_change)
   if (fcntl(config_.sink, F_SETFL, flags | O_NONBLOCK) != 0)
     throw Error::from_errno("prepare the gate");
   if (config_.seal) seal_check_.emplace(*config_.seal);
+  if (config_.filter) {
+    ahead_.emplace(FilteredAhead::Config{
+        .source = config_.source,
+        .filter = std::move(config_.filter),
+        .capacity = config_.hold + kFilteredBytes,
+        .check = [this](std::span<const uint8_t> piece, bool is_last) { check(piece, is_last); },
+        .name = config_.name});
+  }
   thread_ = std::thread([this] { run(); });
 }
 
@@ -143,7 +151,7 @@ void Pump::wait(bool for_source, bool for_sink) {
 }
 
 void Pump::relay() {
-  if (config_.filter) {
+  if (ahead_) {
     relay_filtered();
     return;
   }
@@ -165,12 +173,6 @@ void Pump::relay() {
 
 // What is decoded here comes from a thread of its own, which reads the source.
 void Pump::relay_filtered() {
-  ahead_.emplace(FilteredAhead::Config{
-      .source = config_.source,
-      .filter = std::move(config_.filter),
-      .capacity = config_.hold + kFilteredBytes,
-      .check = [this](std::span<const uint8_t> piece, bool is_last) { check(piece, is_last); },
-      .name = config_.name});
   while (!wants_stop()) {
     const auto [front, held, made, is_at_end] = ahead_->look();
     bytes_in_.store(made);

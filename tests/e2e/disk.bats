@@ -156,3 +156,21 @@ first_fails() {
   done
   [ "$refused" -gt 2 ] && [ "$refused" -lt 13 ] || fail "refused $refused of 13"
 }
+
+@test "too few descriptors are no failure of a job that is decoded in-process either" {
+  local n refused=0
+  for n in $(seq 14 32); do
+    rm -rf q seq got/* && penstock queue-init -q q && jobs=0
+    head -c 300000 /dev/urandom >payload
+    add_job zstd -q -c <payload
+    status=0
+    (ulimit -n "$n"; exec timeout 60 "$PENSTOCK" queue-process -q q -d zstdcat --on-error Delete "${keep[@]}") >out 2>err </dev/null 3>&- || status=$?
+    if [ "$status" = 0 ]; then
+      cmp payload got/1 || fail "with $n the job was passed over"
+    else
+      refused=$((refused + 1))
+      [ "$(cat q/nextseq)" = 1 ] && [ -e q/jobs/fspl-1.fspl ] && grep -q "Too many open files" err || fail "with $n: status $status"
+    fi
+  done
+  [ "$refused" -gt 2 ] && [ "$refused" -lt 19 ] || fail "refused $refused of 19"
+}
