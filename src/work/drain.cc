@@ -23,6 +23,8 @@ namespace {
 constexpr int kMostChanges = 5;
 // How often one job is run again in one run because it stood still (--on-stall retry).
 constexpr int kMostStallRetries = 3;
+// A scan that began no longer ago has seen what there is.
+constexpr auto kJustNow = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -109,8 +111,15 @@ void Drain::leave_scanner() {
 void Drain::scan() {
   const std::optional<uint64_t> wanted = sequence_ ? std::optional(next_) : std::nullopt;
   auto cancelled = [this] { return interruption_->has_come_by_now(); };
+  scanned_ = {.for_number = wanted, .began = std::chrono::steady_clock::now()};
   scanner_->scan(set_, wanted, cancelled);
   end_.skipped = scanner_->skipped();
+}
+
+// For the number that is due, and so lately that to come meanwhile is to come too late.
+bool Drain::scanned_just_now() const {
+  return scanned_.for_number == next_ &&
+         std::chrono::steady_clock::now() - scanned_.began < kJustNow;
 }
 
 // At least one job is run in each turn of a lane.
@@ -182,7 +191,7 @@ std::optional<spool::Turn> Drain::next_turn() {
   scanner_->confirm(set_, next_, cancelled, [this] { begin_jobs_after(next_, end_.done + 1); });
   end_.skipped = scanner_->skipped();
   spool::Turn turn = set_.at(next_, same);
-  if (!turn.job && !turn.is_conflict() && settings_.rescan) {
+  if (!turn.job && !turn.is_conflict() && settings_.rescan && !scanned_just_now()) {
     // It may have come meanwhile (D36).
     scan();
     turn = set_.at(next_, same);

@@ -92,6 +92,7 @@ class Drain {
   void confirm_repair();
   void drain();
   void scan();
+  bool scanned_just_now() const;
   void leave_scanner();
   void recover();
   void stop_after_a_row() const;
@@ -148,6 +149,11 @@ class Drain {
   bool tried_any_ = false;
   std::optional<spool::JobDirectory> jobs_;
   spool::JobSet set_;
+  struct Scan {
+    std::optional<uint64_t> for_number;
+    std::chrono::steady_clock::time_point began;
+  };
+  Scan scanned_;                            // the last one
   std::vector<spool::ScannedJob> by_time_;  // Timestamp order, latest first
   bool timestamps_listed_ = false;
   bool removed_any_ = false;

@@ -23,6 +23,8 @@ constexpr auto kSaveEvery = 5s;
 constexpr size_t kMostGuessesRead = 32;
 // A file that could not be decoded is tried again after this time: a key may have come since.
 constexpr int64_t kFailureHoldsSeconds = 600;
+// So many, a microsecond each, between two looks at whether a signal has come.
+constexpr size_t kKnownAtOnce = 64;
 
 // Nothing without libsodium, which is told when the payload is to be checked.
 std::optional<uint64_t> sealed_as(const packet::HeaderReader& header) {
@@ -75,9 +77,11 @@ void Scanner::scan(spool::JobSet& set, std::optional<uint64_t> wanted,
   const std::vector<std::string> names = jobs_.names();
   set.expect(names.size());
   is_first_scan_ = set.size() == 0 && unreadable_.empty();
+  size_t known = 0;
   for (const std::string& name : names) {
-    if (cancelled()) break;
-    if (index_ && is_known(name, set)) continue;
+    const bool is_known_by_index = index_ && is_known(name, set);
+    if ((!is_known_by_index || ++known % kKnownAtOnce == 0) && cancelled()) break;
+    if (is_known_by_index) continue;
     if (wanted && is_put_off(name, *wanted, set)) continue;
     auto opened = jobs_.open(name);
     if (const auto* none = std::get_if<spool::NoJobFile>(&opened)) {
