@@ -99,6 +99,7 @@ void FilteredAhead::make_all() {
     if (!filter.has_more()) wait_for_source();
     if (is_to_end_.load()) return;
     const size_t count = filter.read(config_.source, room, config_.name);
+    bytes_read_.store(filter.bytes_read());
     is_last = filter.is_at_end();
     if (count == 0 && !is_last) continue;
     config_.check(room.first(count), is_last);

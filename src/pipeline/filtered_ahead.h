@@ -45,6 +45,9 @@ class FilteredAhead {
   // The oldest bytes are not needed any more.
   void drop(size_t count);
 
+  // Bytes that the source has given so far; from any thread.
+  uint64_t bytes_read() const { return bytes_read_.load(); }
+
   // Readable when something came after the last look().
   int news() const { return news_.get(); }
   void clear_news();
@@ -62,6 +65,7 @@ class FilteredAhead {
   sys::UniqueFd news_;
   sys::UniqueFd call_;  // for the thread: there is room again, or it is to end
   std::atomic<bool> is_to_end_ = false;
+  std::atomic<uint64_t> bytes_read_ = 0;
 
   std::mutex mutex_;  // for what follows
   uint64_t made_ = 0;

@@ -31,7 +31,7 @@ size_t FilteredInput::read(int fd, std::span<uint8_t> into, std::string_view sou
     const size_t count = sys::read_some(fd, std::span(input_).subspan(filled_), source);
     filled_ += count;
     source_ended_ = count == 0;
-    has_input_ = has_input_ || count > 0;
+    bytes_read_ += count;
     is_ready_ = source_ended_ || filled_ == input_.size();
     if (!is_ready_) return 0;
   }

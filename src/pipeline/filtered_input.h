@@ -49,8 +49,8 @@ class FilteredInput {
   bool has_more() const { return has_again() || (is_ready_ && !is_at_end_); }
   // Whether everything was given.
   bool is_at_end() const { return is_at_end_ && !has_again(); }
-  // Whether the source has given a byte.
-  bool has_input() const { return has_input_; }
+  // Bytes that the source has given.
+  uint64_t bytes_read() const { return bytes_read_; }
 
   // The next bytes, from one read of `fd` at most; 0: none yet, or the end. Throws BadStream, or
   // Error with `source` if that cannot be read.
@@ -66,11 +66,11 @@ class FilteredInput {
   std::vector<uint8_t> input_;
   size_t filled_ = 0;
   size_t taken_ = 0;
+  uint64_t bytes_read_ = 0;
   std::vector<uint8_t> again_;
   size_t again_given_ = 0;
   bool is_ready_ = false;  // a unit is there, or all that is left of one
   bool source_ended_ = false;
-  bool has_input_ = false;
   bool is_at_end_ = false;
 };
 

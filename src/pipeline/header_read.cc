@@ -184,7 +184,7 @@ void HeaderRead::explain() {
   const Verdict verdict = upstream_.verdict(options_, LastReader::ended_well);
   // Of nothing a tool makes nothing either.
   const FilteredInput* filter = upstream_.filter();
-  wants_tool_ = filter != nullptr && filter->has_input();
+  wants_tool_ = filter != nullptr && filter->bytes_read() > 0;
   std::string reason = *bad_;
   // One that we had to end ourselves says nothing.
   if (verdict.kind == Verdict::Kind::bad && !upstream_.processes().is_ending()) {

@@ -78,6 +78,10 @@ class Pump {
   // Bytes taken from the source and bytes that went into the sink, so far.
   uint64_t bytes_in() const { return bytes_in_.load(); }
   uint64_t bytes_out() const { return bytes_out_.load(); }
+  // Whatever was moved or read: what a filter reads need not come out of it (frames to be skipped).
+  uint64_t progress() const {
+    return bytes_in() + bytes_out() + (ahead_ ? ahead_->bytes_read() : 0);
+  }
   // Why it failed; ready for a user.
   std::string error() const;
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <random>
 #include <thread>
 #include <utility>
@@ -222,11 +223,14 @@ TEST_F(SealedPump, JudgesWhatNobodyWantsAsWell) {
   EXPECT_EQ(pump_->error(), "the payload is altered: its digest differs from its seal");
 }
 
-// Passes everything on; a stream whose last byte is 0 is damaged.
+// Passes everything on; a stream whose last byte is 0 is damaged, and one that begins with 's' is
+// to be skipped.
 class Through : public StreamFilter {
  public:
   size_t unit() const override { return 4096; }
   Step step(std::span<const uint8_t> input, std::span<uint8_t> output) override {
+    if (!first_ && !input.empty()) first_ = input.front();
+    if (first_ == 's') return {.taken = input.size(), .given = 0};
     const size_t count = std::min(input.size(), output.size());
     std::copy_n(input.begin(), count, output.begin());
     if (count > 0) last_ = input[count - 1];
@@ -237,6 +241,7 @@ class Through : public StreamFilter {
   }
 
  private:
+  std::optional<uint8_t> first_;
   uint8_t last_ = 1;
 };
 
@@ -295,6 +300,16 @@ TEST_F(FilteredPump, JudgesWhatNobodyWantsAsWell) {
   writer.join();
   EXPECT_TRUE(pump_->sink_gone());
   EXPECT_TRUE(pump_->is_undecodable());
+}
+
+TEST_F(FilteredPump, MakesProgressWhereNothingComesOut) {
+  start_filtered({});
+  const std::string skipped(3000000, 's');
+  std::thread writer([&] { write_and_close(skipped); });
+  turn_until(Pump::Phase::finished);
+  writer.join();
+  EXPECT_EQ(pump_->bytes_in(), 0U);
+  EXPECT_EQ(pump_->progress(), skipped.size());
 }
 
 TEST_F(FilteredPump, EndsEarlyWhereNobodyWantsTheRest) {

@@ -1,6 +1,5 @@
 #include "pipeline/run.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,18 +27,6 @@ constexpr auto kFailurePatience = 2s;
 constexpr auto kLeftBehindPatience = 2s;
 // A command whose gate was open already may be committing.
 constexpr auto kOpenGrace = 5s;
-
-// Of what went wrong before there was a command.
-Outcome::Kind kind_of(const Error& error) {
-  using Kind = Outcome::Kind;
-  if (dynamic_cast<const BrokenSeal*>(&error) != nullptr) return Kind::seal_broken;
-  if (dynamic_cast<const PayloadTooLarge*>(&error) != nullptr) return Kind::too_large;
-  // It would befall the next job as well.
-  const bool lacks_room = error.is(EMFILE) || error.is(ENFILE) || error.is(ENOMEM);
-  if (lacks_room || dynamic_cast<const MeansMissing*>(&error) != nullptr)
-    return Kind::means_missing;
-  return Kind::payload_failed;
-}
 
 }  // namespace
 
@@ -83,8 +70,24 @@ Run::Run(Engine& engine, const Options& options, Config config)
     }
     watch_for_stalls();
   } catch (const Error& error) {
-    fail(kind_of(error), error.message());
+    fail_by(error);
   }
+}
+
+// Of what went wrong before there was a command.
+void Run::fail_by(const Error& error) {
+  using Kind = Outcome::Kind;
+  // It would befall the next job as well.
+  const bool lacks_room = error.is(EMFILE) || error.is(ENFILE) || error.is(ENOMEM);
+  Kind kind = Kind::payload_failed;
+  if (dynamic_cast<const BrokenSeal*>(&error) != nullptr) {
+    kind = Kind::seal_broken;
+  } else if (dynamic_cast<const PayloadTooLarge*>(&error) != nullptr) {
+    kind = Kind::too_large;
+  } else if (lacks_room || dynamic_cast<const MeansMissing*>(&error) != nullptr) {
+    kind = Kind::means_missing;
+  }
+  fail(kind, error.message());
 }
 
 std::string Run::who_still_runs() const {
@@ -106,72 +109,6 @@ void Run::check_what_is_known() const {
   if (!config_.seal) return;
   check_payload_size(options_.max_payload, config_.seal->length);
   if (file != nullptr) SealCheck::check_length(*config_.seal, file->size);
-}
-
-void Run::verify_first() {
-  phase_ = Phase::verifying;
-  SpooledPayload::Config spool{
-      .directory = options_.spool_dir.empty() ? config_.spool_dir : options_.spool_dir,
-      .at_least = config_.spool_at_least,
-      .seal = config_.seal,
-      .most = options_.max_payload};
-  if (upstream_) {
-    source_ = upstream_->take_read_end();
-    spool.source = source_.get();
-    spool.name = "the decoder's output";
-  } else if (const auto* stream = std::get_if<StreamPayload>(&config_.payload)) {
-    spool.source = stream->fd;
-    spool.name = stream->name;
-  } else if (auto* file = std::get_if<FilePayload>(&config_.payload)) {
-    spool.source = file->fd.get();
-    spool.name = file->name;
-    if (::lseek(file->fd.get(), static_cast<off_t>(file->offset), SEEK_SET) < 0) {
-      throw Error::from_errno(cat("read ", printable(file->name)));
-    }
-  } else {
-    spool.source = STDIN_FILENO;
-    spool.name = "standard input";
-  }
-  spooled_ =
-      std::make_unique<SpooledPayload>(engine_.loop, std::move(spool), [this] { evaluate(); });
-}
-
-void Run::verified() {
-  // Its thread may have ended since evaluate() asked.
-  if (const auto failure = payload_failure()) {
-    fail(failure->kind, failure->sentence);
-    return;
-  }
-  const uint64_t size = spooled_->size();
-  if (const auto* file = std::get_if<FilePayload>(&config_.payload);
-      file != nullptr && size != file->size) {
-    fail(Outcome::Kind::payload_failed, cat(printable(file->name), " changed while it was read: ",
-                                            size, " of ", file->size, " payload bytes"));
-    return;
-  }
-  if (upstream_) {
-    verified_stages_ = all_stages();
-    if (upstream_->tap() != nullptr) {
-      upstream_->tap()->drain();
-      outcome_.decoder_words = upstream_->tap()->last_words();
-      outcome_.decoder_stderr = upstream_->tap()->tail();
-    }
-    upstream_.reset();
-  }
-  sys::UniqueFd spool = spooled_->take();
-  spooled_.reset();
-  source_.reset();
-  config_.seal.reset();  // it was good, and these bytes are in nobody's hands but ours
-  phase_ = Phase::running;
-  try {
-    // For a command that gets the file itself: at its start, and not to be written to.
-    if (options_.stdin_kind == StdinKind::file) spool = sys::reopen(spool.get(), O_RDONLY);
-    config_.payload =
-        FilePayload{.fd = std::move(spool), .size = size, .name = "the verified payload"};
-    start_command();
-  } catch (const Error& error) {
-    fail(kind_of(error), error.message());
-  }
 }
 
 GateStrength Run::strength() const {

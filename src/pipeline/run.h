@@ -138,6 +138,7 @@ class Run {
     Outcome::Kind kind;
     std::string sentence;
   };
+  void fail_by(const Error& error);
   bool waits_for_others(bool stages_run_on);
   std::optional<PayloadFailure> payload_failure() const;
   void check_what_is_known() const;

@@ -46,7 +46,7 @@ bool Run::streams() const {
 }
 
 uint64_t Run::bytes_passed() const {
-  if (pump_) return pump_->bytes_in() + pump_->bytes_out();
+  if (pump_) return pump_->progress();
   return spooled_ ? spooled_->size() : 0;
 }
 
