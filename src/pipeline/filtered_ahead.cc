@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "sys/files.h"
+#include "sys/thread.h"
 
 namespace penstock::pipeline {
 
@@ -44,11 +45,12 @@ FilteredAhead::FilteredAhead(Config config)
       ring_(std::make_unique_for_overwrite<uint8_t[]>(config_.capacity)),  // NOLINT(*-c-arrays)
       news_(make_eventfd()),
       call_(make_eventfd()),
-      thread_([this] { run(); }) {
+      thread_(sys::start_thread([this] { run(); })) {
   assert(config_.capacity >= kPiece);
 }
 
-FilteredAhead::~FilteredAhead() {
+void FilteredAhead::end() {
+  if (!thread_.joinable()) return;
   is_to_end_.store(true);
   signal(call_.get());
   thread_.join();

@@ -31,8 +31,9 @@ class FilteredAhead {
   explicit FilteredAhead(Config config);
   FilteredAhead(const FilteredAhead&) = delete;
   FilteredAhead& operator=(const FilteredAhead&) = delete;
-  // Ends the thread, wherever it waits.
-  ~FilteredAhead();
+  ~FilteredAhead() { end(); }
+  // Ends the thread, wherever it waits: then nobody reads the source any more. bytes_read() stays.
+  void end();
 
   struct View {
     std::span<const uint8_t> front;  // the oldest bytes, as far as they lie side by side

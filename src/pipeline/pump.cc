@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "pipeline/payload_limit.h"
 #include "sys/files.h"
+#include "sys/thread.h"
 
 namespace penstock::pipeline {
 
@@ -77,7 +78,8 @@ Pump::Pump(sys::EventLoop& loop, Config config, std::function<void()> on_change)
         .check = [this](std::span<const uint8_t> piece, bool is_last) { check(piece, is_last); },
         .name = config_.name});
   }
-  thread_ = std::thread([this] { run(); });
+  awaited_ = ahead_ ? ahead_->news() : config_.source;
+  thread_ = sys::start_thread([this] { run(); });
 }
 
 Pump::~Pump() {
@@ -132,12 +134,12 @@ void Pump::run() {
 void Pump::wait(bool for_source, bool for_sink) {
   // The sink is always looked at: with no events asked for, poll still tells that nobody reads it
   // any more.
-  const int source = ahead_ ? ahead_->news() : config_.source;
-  std::array<pollfd, 3> entries{{{.fd = wish_event_.get(), .events = POLLIN, .revents = 0},
-                                 {.fd = sink_gone_ ? -1 : config_.sink,
-                                  .events = static_cast<short>(for_sink ? POLLOUT : 0),
-                                  .revents = 0},
-                                 {.fd = for_source ? source : -1, .events = POLLIN, .revents = 0}}};
+  std::array<pollfd, 3> entries{
+      {{.fd = wish_event_.get(), .events = POLLIN, .revents = 0},
+       {.fd = sink_gone_ ? -1 : config_.sink,
+        .events = static_cast<short>(for_sink ? POLLOUT : 0),
+        .revents = 0},
+       {.fd = for_source ? awaited_ : -1, .events = POLLIN, .revents = 0}}};
   const int patience = for_sink ? kSinkPatienceMs : -1;
   while (::poll(entries.data(), entries.size(), patience) < 0) {
     if (errno != EINTR) throw Error::from_errno("poll");
@@ -180,17 +182,19 @@ void Pump::relay_filtered() {
     if (is_at_end && phase_ == Phase::moving && held <= config_.hold) enter(Phase::drained);
     if (is_at_end && (held == 0 || sink_gone_)) break;
     if (sink_gone_ && config_.close_early) {
+      ahead_->end();  // the source is closed next
       enter(Phase::finished);
       return;
     }
+    const size_t kept = keep();
     size_t passed = 0;
     if (sink_gone_) {
       passed = held;  // nobody wants the bytes, but the verdict on them still counts
-    } else if (held > keep()) {
-      passed = write_some(front.first(std::min(front.size(), held - keep())));
+    } else if (held > kept) {
+      passed = write_some(front.first(std::min(front.size(), held - kept)));
     }
     ahead_->drop(passed);
-    if (passed == 0 && !sink_gone_) wait(!is_at_end, held > keep());
+    if (passed == 0 && (held == 0 || !sink_gone_)) wait(!is_at_end, held > kept);
   }
   finish_or_wait();
 }
@@ -210,16 +214,18 @@ void Pump::relay_by_stash() {
       } else if (in.what == Moved::some) {
         stashed_ += in.count;
         bytes_in_ += in.count;
-        check_payload_size(config_.most, bytes_in_);
+        checked_ += in.count;
+        check_payload_size(config_.most, checked_);
         moved = true;
       } else {
         stash_is_full = !sys::poll_now(stash_.write.get()).writable;
       }
     }
     if (source_ended_ && phase_ == Phase::moving && stashed_ <= config_.hold) enter(Phase::drained);
-    if (stashed_ > keep()) {
-      const MoveResult out = splice_once(stash_.read.get(), nullptr, config_.sink,
-                                         stashed_ - keep(), "the held bytes");
+    const size_t kept = keep();
+    if (stashed_ > kept) {
+      const MoveResult out =
+          splice_once(stash_.read.get(), nullptr, config_.sink, stashed_ - kept, "the held bytes");
       if (out.what == Moved::broken) sink_gone_ = true;
       if (out.what == Moved::some) {
         stashed_ -= out.count;
@@ -229,7 +235,7 @@ void Pump::relay_by_stash() {
     } else if (stash_is_full || (source_ended_ && stashed_ == 0)) {
       return;
     }
-    if (!moved) wait(!source_ended_ && !stash_is_full, stashed_ > keep());
+    if (!moved) wait(!source_ended_ && !stash_is_full, stashed_ > kept);
   }
 }
 
@@ -249,12 +255,13 @@ void Pump::relay_by_copy() {
     const size_t held = last - first;
     if (source_ended_ && phase_ == Phase::moving && held <= config_.hold) enter(Phase::drained);
     if (source_ended_ && held == 0) return;
-    if (held > keep()) {
-      const size_t written = write_some(std::span(buffer).subspan(first, held - keep()));
+    const size_t kept = keep();
+    if (held > kept) {
+      const size_t written = write_some(std::span(buffer).subspan(first, held - kept));
       first += written;
       if (written > 0 || sink_gone_) continue;
     }
-    const bool sink_is_full = held > keep();
+    const bool sink_is_full = held > kept;
     if (last == buffer.size() && first > 0) {
       std::memmove(buffer.data(), buffer.data() + first, held);
       first = 0;
@@ -279,6 +286,7 @@ void Pump::discard_rest() {
 // The stages before the filter are to end by themselves, and to say how it was with them.
 void Pump::discard_undecoded() {
   if (!sys::is_pipe(config_.source)) return;
+  awaited_ = config_.source;  // the decoding thread is over
   std::vector<uint8_t> buffer(kCopyBytes);
   try {
     while (!wants_stop()) {

@@ -127,9 +127,12 @@ class Pump {
   std::optional<SealCheck> seal_check_;
   uint64_t checked_ = 0;
 
-  // Used by the thread only.
-  bool source_ended_ = false;
+  // It has a thread of its own; progress() asks it from the loop's.
   std::optional<FilteredAhead> ahead_;
+
+  // Used by the thread only.
+  int awaited_ = -1;  // readable where the source, or what is ahead of it, has something
+  bool source_ended_ = false;
   sys::Pipe stash_;
   size_t stashed_ = 0;
 

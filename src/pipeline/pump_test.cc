@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/error.h"
 #include "sys/files.h"
 #include "sys/signals.h"
 
@@ -109,6 +110,26 @@ TEST_F(PumpTest, CopiesWhereManySmallWritesRunTheSlotsOut) {
   turn_until(Pump::Phase::finished);
   out_.write.reset();
   EXPECT_TRUE(read_everything() == text);
+}
+
+TEST_F(PumpTest, CountsWhatWasSplicedBeforeItCopiesAsWell) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC | O_DIRECT), 0);
+  in_.read.reset(ends[0]);
+  in_.write.reset(ends[1]);
+  const std::string text = random_text(5000);
+  pump_ = std::make_unique<Pump>(loop_,
+                                 Pump::Config{.source = in_.read.get(),
+                                              .sink = out_.write.get(),
+                                              .hold = kHeldBytes,
+                                              .most = text.size() - 1,
+                                              .name = "input"},
+                                 [] {});
+  for (const char c : text) sys::write_all(in_.write.get(), std::string_view(&c, 1), "in");
+  in_.write.reset();
+  loop_.run_until([&] { return pump_->phase() != Pump::Phase::moving; });
+  EXPECT_EQ(pump_->phase(), Pump::Phase::failed);
+  EXPECT_TRUE(pump_->is_too_large());
 }
 
 TEST_F(PumpTest, ReadsOnWhenNobodyWantsTheBytes) {
@@ -223,13 +244,14 @@ TEST_F(SealedPump, JudgesWhatNobodyWantsAsWell) {
   EXPECT_EQ(pump_->error(), "the payload is altered: its digest differs from its seal");
 }
 
-// Passes everything on; a stream whose last byte is 0 is damaged, and one that begins with 's' is
-// to be skipped.
+// Passes everything on; a stream whose last byte is 0 is cut, one that begins with 'd' is damaged,
+// and one that begins with 's' is to be skipped.
 class Through : public StreamFilter {
  public:
   size_t unit() const override { return 4096; }
   Step step(std::span<const uint8_t> input, std::span<uint8_t> output) override {
     if (!first_ && !input.empty()) first_ = input.front();
+    if (first_ == 'd') throw BadStream("it is damaged");
     if (first_ == 's') return {.taken = input.size(), .given = 0};
     const size_t count = std::min(input.size(), output.size());
     std::copy_n(input.begin(), count, output.begin());
@@ -292,6 +314,15 @@ TEST_F(FilteredPump, IsNeverDrainedOfADamagedStream) {
   EXPECT_EQ(pump_->bytes_out(), 0U);
 }
 
+TEST_F(FilteredPump, ReadsWhatIsLeftOfADamagedStream) {
+  in_ = sys::Pipe::make();
+  start_filtered({.hold = kHeldBytes});
+  std::thread writer([&] { write_and_close('d' + std::string(3000000, 'x')); });
+  turn_until(Pump::Phase::failed);
+  writer.join();  // or the test hangs
+  EXPECT_TRUE(pump_->is_undecodable());
+}
+
 TEST_F(FilteredPump, JudgesWhatNobodyWantsAsWell) {
   out_.read.reset();
   start_filtered({});
@@ -318,6 +349,8 @@ TEST_F(FilteredPump, EndsEarlyWhereNobodyWantsTheRest) {
   sys::write_all(in_.write.get(), text_ending(50000, 'x'), "in");  // and no end
   turn_until(Pump::Phase::finished);
   EXPECT_TRUE(pump_->sink_gone());
+  in_.read.reset();  // which nobody reads any more
+  EXPECT_THROW(sys::write_all(in_.write.get(), "more", "in"), Error);
 }
 
 TEST_F(FilteredPump, FindsABrokenSealAndTooLargeAPayload) {

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "pipeline/payload_limit.h"
 #include "sys/files.h"
+#include "sys/thread.h"
 
 namespace penstock::pipeline {
 
@@ -46,7 +47,7 @@ SpooledPayload::SpooledPayload(sys::EventLoop& loop, Config config, std::functio
     by_our_means([&] { check_space(config_.directory, config_.at_least); });
   }
   if (config_.seal) seal_check_.emplace(*config_.seal);
-  thread_ = std::thread([this] { run(); });
+  thread_ = sys::start_thread([this] { run(); });
 }
 
 SpooledPayload::~SpooledPayload() {

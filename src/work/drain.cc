@@ -317,6 +317,7 @@ bool Drain::passes_over(const spool::Turn& turn, const JobEnd& end) {
   }
   end_.skipped = scanner_->skipped();
   --end_.done;
+  scanned_ = {};
   return true;
 }
 
