@@ -344,9 +344,11 @@ TEST_F(FilteredPump, MakesProgressWhereNothingComesOut) {
 }
 
 TEST_F(FilteredPump, EndsEarlyWhereNobodyWantsTheRest) {
-  out_.read.reset();
   start_filtered({.close_early = true});
-  sys::write_all(in_.write.get(), text_ending(50000, 'x'), "in");  // and no end
+  constexpr size_t kWhole = 12 * 4096;                              // all that is read is passed on
+  sys::write_all(in_.write.get(), text_ending(kWhole, 'x'), "in");  // and no end
+  while (pump_->progress() < 3 * kWhole) std::this_thread::yield();
+  out_.read.reset();
   turn_until(Pump::Phase::finished);
   EXPECT_TRUE(pump_->sink_gone());
   in_.read.reset();  // which nobody reads any more
