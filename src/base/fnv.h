@@ -6,13 +6,23 @@
 
 namespace penstock {
 
-constexpr uint64_t fnv1a(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : text) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= 0x100000001b3U;
+class Fnv1a {
+ public:
+  constexpr void add(char c) {
+    hash_ ^= static_cast<unsigned char>(c);
+    hash_ *= 0x100000001b3U;
   }
-  return hash;
+  // Of all that was added.
+  constexpr uint64_t value() const { return hash_; }
+
+ private:
+  uint64_t hash_ = 0xcbf29ce484222325U;
+};
+
+constexpr uint64_t fnv1a(std::string_view text) {
+  Fnv1a hash;
+  for (const char c : text) hash.add(c);
+  return hash.value();
 }
 
 }  // namespace penstock

@@ -25,6 +25,7 @@ namespace {
 constexpr const char* kName = "index";
 // What is not ours is overwritten, so it must not be another's file: no link is followed.
 constexpr int kNoOther = O_NOFOLLOW | O_NONBLOCK;
+constexpr size_t kReadBlock = 32UL << 10U;  // what is touched anew costs a page fault each 4 KiB
 constexpr size_t kBlock = 256UL << 10U;
 constexpr size_t kMaxLine = 2048;
 constexpr size_t kUsualLine = 120;
@@ -82,7 +83,7 @@ void HeaderIndex::load() noexcept {
 
 void HeaderIndex::read(int fd) {
   const std::string path = printable(index_path(queue_));
-  std::vector<uint8_t> block(kBlock);
+  std::vector<uint8_t> block(kReadBlock);
   std::string rest;
   bool has_intro = false;
   while (const size_t count = sys::read_some(fd, block, path)) {
@@ -106,10 +107,9 @@ void HeaderIndex::read_line(std::string_view line) {
   ++stored_lines_;
   auto row = decode_index_line(line);
   if (!row) return;
-  Row stored;
+  Row& stored = rows_.emplace_back();
   static_cast<IndexRow&>(stored) = std::move(*row);
   stored.is_stored = true;
-  rows_.push_back(std::move(stored));
 }
 
 const IndexRow* HeaderIndex::find(std::string_view name, const FileIdentity& id,

@@ -36,19 +36,26 @@ class Words {
   std::string line_;
 };
 
-// Takes the words of a line one by one; the first bad one makes all bad.
+// Takes the words of a line one by one; the first bad one makes all bad. What is kept of a line is
+// read on each run, a hundred thousand times perhaps: each byte is looked at once, its checksum
+// made as well.
 class Reader {
  public:
   explicit Reader(std::string_view line) : rest_(line) {}
 
   std::string_view word() {
     if (at_end_) good_ = false;
-    const size_t blank = rest_.find(' ');
-    const std::string_view word = rest_.substr(0, blank);
-    at_end_ = blank == std::string_view::npos;
-    rest_.remove_prefix(at_end_ ? rest_.size() : blank + 1);
+    if (!is_first_) hash_.add(' ');
+    is_first_ = false;
+    size_t length = 0;
+    for (; length < rest_.size() && rest_[length] != ' '; ++length) hash_.add(rest_[length]);
+    const std::string_view word = rest_.substr(0, length);
+    at_end_ = length == rest_.size();
+    rest_.remove_prefix(at_end_ ? length : length + 1);
     return word;
   }
+  // Of the words so far and the blanks between them.
+  uint64_t checksum() const { return hash_.value(); }
   template <typename Number>
   Number number(int base = 10) {
     return number_in<Number>(word(), base);
@@ -69,6 +76,8 @@ class Reader {
 
  private:
   std::string_view rest_;
+  Fnv1a hash_;
+  bool is_first_ = true;
   bool good_ = true;
   bool at_end_ = false;
 };
@@ -110,13 +119,7 @@ std::string encode(const IndexRow& row) {
 }
 
 std::optional<IndexRow> decode_index_line(std::string_view line) {
-  const size_t last = line.rfind(' ');
-  if (last == std::string_view::npos) return std::nullopt;
-  Reader end(line.substr(last + 1));
-  if (end.number<uint64_t>(kHexadecimal) != fnv1a(line.substr(0, last)) || !end.is_good())
-    return std::nullopt;
-
-  Reader words(line.substr(0, last));
+  Reader words(line);
   IndexRow row;
   row.way = words.number<uint64_t>(kHexadecimal);
   row.name = words.number<uint64_t>(kHexadecimal);
@@ -146,7 +149,8 @@ std::optional<IndexRow> decode_index_line(std::string_view line) {
   } else {
     return std::nullopt;
   }
-  if (!words.is_over()) return std::nullopt;
+  const uint64_t checksum = words.checksum();
+  if (words.number<uint64_t>(kHexadecimal) != checksum || !words.is_over()) return std::nullopt;
   return row;
 }
 

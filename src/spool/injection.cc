@@ -24,22 +24,17 @@ std::string Injection::publish() {
   return name_;
 }
 
-bool is_temporary_name(std::string_view name) {
-  return name.starts_with("tmp-") && name.ends_with(".fspl.tmp");
-}
-
-std::vector<std::string> sweep_temporaries(const Queue& queue, const Timestamp& now,
-                                           std::chrono::seconds age) {
-  const sys::Directory jobs(queue.jobs_path());
-  std::vector<std::string> old;
-  jobs.for_each_name([&](const char* name) {
-    if (!is_temporary_name(name)) return;
+std::vector<std::string> sweep_temporaries(const sys::Directory& jobs,
+                                           const std::vector<std::string>& temporaries,
+                                           const Timestamp& now, std::chrono::seconds age) {
+  std::vector<std::string> swept;
+  for (const std::string& name : temporaries) {
     const auto status = jobs.status(name, sys::Links::keep);
-    if (!status || !S_ISREG(status->st_mode)) return;
-    if (status->st_mtim.tv_sec < now.seconds - age.count()) old.emplace_back(name);
-  });
-  std::erase_if(old, [&](const std::string& name) { return !jobs.remove(name); });
-  return old;
+    if (!status || !S_ISREG(status->st_mode)) continue;
+    if (status->st_mtim.tv_sec < now.seconds - age.count() && jobs.remove(name))
+      swept.push_back(name);
+  }
+  return swept;
 }
 
 std::vector<Temporary> find_temporaries(const Queue& queue, const Timestamp& now,

@@ -38,12 +38,11 @@ class Injection {
   NewFile file_;
 };
 
-// What fspl's queue-write, or ours on a file system without unnamed files, leaves when it is
-// killed: tmp-*.fspl.tmp.
-bool is_temporary_name(std::string_view name);
-// Removes such files whose last byte was written longer than `age` before `now` (D22); returns
-// their names.
-std::vector<std::string> sweep_temporaries(const Queue& queue, const Timestamp& now,
+// Removes those of `temporaries` (JobDirectory::list()) whose last byte was written longer than
+// `age` before `now` (D22); returns their names.
+std::vector<std::string> sweep_temporaries(const sys::Directory& jobs,
+                                           const std::vector<std::string>& temporaries,
+                                           const Timestamp& now,
                                            std::chrono::seconds age = std::chrono::hours(24));
 
 // Half a file that somebody has left, or is writing just now: of a job in jobs/, or one of ours

@@ -38,6 +38,10 @@ class InjectionTest : public ::testing::Test {
     const timeval times[2] = {then, then};
     ::utimes(queue_.job_path(name).c_str(), times);
   }
+  std::vector<std::string> sweep(const Timestamp& now) const {
+    const JobDirectory jobs = queue_.jobs();
+    return sweep_temporaries(jobs.directory(), jobs.list().temporaries, now);
+  }
   const Scratch scratch_;
   const std::string dir_ = scratch_.path("q");
   const Queue queue_{dir_};
@@ -123,7 +127,7 @@ TEST_F(InjectionTest, FsplSeesOursAndWeSeeItsOwnWhenBothInject) {
     injection.publish();
   }
   theirs.join();
-  EXPECT_EQ(queue_.jobs().names().size(), 80U);
+  EXPECT_EQ(queue_.jobs().list().jobs.size(), 80U);
   EXPECT_EQ(shell("fspl queue-process -q " + dir_ + " true").status, 0);
   EXPECT_EQ(read_file(queue_.sequence_path()), "81\n");
   EXPECT_EQ(in_jobs(), "");
@@ -137,8 +141,7 @@ TEST_F(InjectionTest, D22_SweepsWhatAKilledWriterLeft) {
   put_aged("fspl-4.fspl.tmp", 90000);
   ASSERT_EQ(::mkdir(queue_.job_path("tmp-fspl-5.fspl.tmp").c_str(), 0777), 0);
   make_older("tmp-fspl-5.fspl.tmp", 90000);
-  EXPECT_EQ(sweep_temporaries(queue_, Timestamp::now()),
-            (std::vector<std::string>{"tmp-fspl-1.fspl.tmp"}));
+  EXPECT_EQ(sweep(Timestamp::now()), (std::vector<std::string>{"tmp-fspl-1.fspl.tmp"}));
   EXPECT_EQ(in_jobs(),
             "fspl-3.fspl fspl-4.fspl.tmp tmp-fspl-2.fspl.tmp tmp-fspl-5.fspl.tmp tmp-other");
 }
@@ -190,7 +193,7 @@ TEST_P(EveryCall, LeavesAJobAbsentOrWhole) {
         if (when == 99) {
           EXPECT_TRUE(said_so) << inject << outcome.out;
         }
-        const auto names = queue_.jobs().names();
+        const auto names = queue_.jobs().list().jobs;
         EXPECT_LE(names.size(), 1U);
         if (said_so) {
           EXPECT_EQ(names.size(), 1U) << inject;
@@ -201,7 +204,7 @@ TEST_P(EveryCall, LeavesAJobAbsentOrWhole) {
         for (const std::string& name : names) {
           EXPECT_EQ(read_file(queue_.job_path(name)).size(), 100000U) << inject;
         }
-        sweep_temporaries(queue_, {.seconds = Timestamp::now().seconds + 100000});
+        sweep({.seconds = Timestamp::now().seconds + 100000});
         for (const std::string& name : names) ::unlink(queue_.job_path(name).c_str());
         EXPECT_EQ(in_jobs(), "") << inject;
       }

@@ -46,10 +46,15 @@ bool is_job_name(std::string_view name) {
   return name.starts_with("fspl-") && name.ends_with(".fspl");
 }
 
-std::vector<std::string> JobDirectory::names() const {
-  std::vector<std::string> names;
+bool is_temporary_name(std::string_view name) {
+  return name.starts_with("tmp-") && name.ends_with(".fspl.tmp");
+}
+
+JobDirectory::Names JobDirectory::list() const {
+  Names names;
   directory_.for_each_name([&](const char* name) {
-    if (is_job_name(name)) names.emplace_back(name);
+    if (is_job_name(name)) names.jobs.emplace_back(name);
+    if (is_temporary_name(name)) names.temporaries.emplace_back(name);
   });
   return names;
 }

@@ -18,6 +18,9 @@ namespace penstock::spool {
 
 // "fspl-*.fspl", ten bytes at least, whatever they are.
 bool is_job_name(std::string_view name);
+// "tmp-*.fspl.tmp": a job that is being written. fspl's queue-write leaves it when it is killed,
+// and so does ours on a file system without unnamed files.
+bool is_temporary_name(std::string_view name);
 
 struct JobFile {
   // At the file's start, read only. O_NONBLOCK, which means nothing for a regular file, is still
@@ -46,8 +49,12 @@ class JobDirectory {
 
   const sys::Directory& directory() const { return directory_; }
 
-  // The job names, in the order of the file system.
-  std::vector<std::string> names() const;
+  // In the order of the file system.
+  struct Names {
+    std::vector<std::string> jobs;
+    std::vector<std::string> temporaries;
+  };
+  Names list() const;
   // Follows links; never blocks, whatever the name leads to (D23).
   std::variant<JobFile, NoJobFile> open(const std::string& name) const;
 

@@ -53,14 +53,15 @@ TEST(IsJobName, IsWhatFsplTakesForOne) {
   }
 }
 
-TEST_F(JobDirectoryTest, ListsJobNamesOnly) {
+TEST_F(JobDirectoryTest, ListsJobNamesAndTemporaries) {
   for (const char* name :
        {"fspl-2.fspl", "fspl-1.fspl", "tmp-fspl-3.fspl.tmp", "fspl-4.fspl.out"}) {
     write_file(path(name), "x");
   }
-  auto names = jobs().names();
-  std::ranges::sort(names);
-  EXPECT_EQ(names, (std::vector<std::string>{"fspl-1.fspl", "fspl-2.fspl"}));
+  auto names = jobs().list();
+  std::ranges::sort(names.jobs);
+  EXPECT_EQ(names.jobs, (std::vector<std::string>{"fspl-1.fspl", "fspl-2.fspl"}));
+  EXPECT_EQ(names.temporaries, (std::vector<std::string>{"tmp-fspl-3.fspl.tmp"}));
 }
 
 TEST_F(JobDirectoryTest, OpensAFileAtItsStartForReadingOnly) {

@@ -71,18 +71,9 @@ bool JobSet::knows(std::string_view name, const FileIdentity& id) const {
 }
 
 void JobSet::add(ScannedJob job) {
-  auto [place, is_new] = jobs_.insert(job);
-  if (is_new) {
-    const auto [known, is_first] = by_name_.try_emplace(place->name, place);
-    if (is_first) return;
-    const auto other = known->second;
-    by_name_.erase(known);
-    jobs_.erase(other);
-    by_name_.emplace(place->name, place);
-    return;
-  }
-  remove(job.name);  // the same number and time, but perhaps another file
-  place = jobs_.insert(std::move(job)).first;
+  remove(job.name);
+  // With the same number, time and name there is none any more.
+  const auto place = jobs_.insert(std::move(job)).first;
   by_name_.emplace(place->name, place);
 }
 

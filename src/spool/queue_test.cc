@@ -95,7 +95,7 @@ TEST_F(QueueTest, AppendOnlyHasNoLock) {
   Queue::init(dir_, {.append_only = true});
   EXPECT_EQ(list(dir_), "jobs");
   EXPECT_THROW(queue_.lock(), Error);
-  EXPECT_EQ(queue_.jobs().names().size(), 0U);
+  EXPECT_EQ(queue_.jobs().list().jobs.size(), 0U);
   EXPECT_EQ(list(dir_), "jobs");
 }
 
@@ -139,7 +139,7 @@ TEST_F(QueueTest, FsplWorksWithAQueueOfOursAndWeWithItsOwn) {
   EXPECT_EQ(shell("fspl queue-set-next -q " + dir_ + " 5; fspl queue-get-next -q " + dir_).out,
             "5\n");
   EXPECT_EQ(shell("fspl prepare-nop -s - | fspl queue-write -q " + dir_).status, 0);
-  EXPECT_EQ(queue_.jobs().names().size(), 1U);
+  EXPECT_EQ(queue_.jobs().list().jobs.size(), 1U);
   {
     const auto lock = queue_.lock();
     EXPECT_EQ(SequenceFile::open(*lock).read(), 5U);
@@ -148,7 +148,7 @@ TEST_F(QueueTest, FsplWorksWithAQueueOfOursAndWeWithItsOwn) {
   }
   EXPECT_EQ(shell("fspl queue-process -q " + dir_ + " true").status, 0);
   EXPECT_EQ(read_sequence_unlocked(queue_.sequence_path()), 2U);
-  EXPECT_EQ(queue_.jobs().names().size(), 0U);
+  EXPECT_EQ(queue_.jobs().list().jobs.size(), 0U);
   EXPECT_EQ(shell("fspl queue-init -q " + dir_ + "2").status, 0);
   EXPECT_EQ(SequenceFile::open(*Queue(dir_ + "2").lock()).read(), 1U);
 }

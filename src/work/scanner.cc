@@ -74,40 +74,42 @@ void Scanner::scan(spool::JobSet& set, std::optional<uint64_t> wanted,
   if (index_ && !std::exchange(index_is_loaded_, true)) index_->load();
   last_save_ = std::chrono::steady_clock::now();
   saw_every_file_ = false;
-  const std::vector<std::string> names = jobs_.names();
+  auto [names, temporaries] = jobs_.list();
+  temporaries_ = std::move(temporaries);
   set.expect(names.size());
   is_first_scan_ = set.size() == 0 && unreadable_.empty();
   size_t known = 0;
   for (const std::string& name : names) {
     const bool is_known_by_index = index_ && is_known(name, set);
     if ((!is_known_by_index || ++known % kKnownAtOnce == 0) && cancelled()) break;
-    if (is_known_by_index) continue;
-    if (wanted && is_put_off(name, *wanted, set)) continue;
-    auto opened = jobs_.open(name);
-    if (const auto* none = std::get_if<spool::NoJobFile>(&opened)) {
-      if (none->why != spool::NoJobFile::Why::vanished) skip(name, {}, none->reason);
-      continue;
-    }
-    auto& file = std::get<spool::JobFile>(opened);
-    if (is_known_here(name, file.id, set)) continue;
-
-    if (!decoding_.plan) {
-      read_plain(name, file, set);
-      continue;
-    }
-    if (read_in_process(name, file, set)) {
-      save_now_and_then(set);
-      continue;
-    }
-    pending_.push_back(readings_.start(name, std::move(file)));
-    wait_for_room(set, wanted, cancelled);
-    save_now_and_then(set);
+    if (is_known_by_index || (wanted && is_put_off(name, *wanted, set))) continue;
+    read(name, set, wanted, cancelled);
   }
   wait_for_all(set, wanted, cancelled);
   if (wanted && !set.has(*wanted) && !std::exchange(guesses_were_read_, true))
     look_behind_names(set, wanted, cancelled);
   saw_every_file_ = !cancelled();
   summarize_skipped();
+}
+
+void Scanner::read(const std::string& name, spool::JobSet& set, std::optional<uint64_t> wanted,
+                   const std::function<bool()>& cancelled) {
+  auto opened = jobs_.open(name);
+  if (const auto* none = std::get_if<spool::NoJobFile>(&opened)) {
+    if (none->why != spool::NoJobFile::Why::vanished) skip(name, {}, none->reason);
+    return;
+  }
+  auto& file = std::get<spool::JobFile>(opened);
+  if (is_known_here(name, file.id, set)) return;
+  if (!decoding_.plan) {
+    read_plain(name, file, set);
+    return;
+  }
+  if (!read_in_process(name, file, set)) {
+    pending_.push_back(readings_.start(name, std::move(file)));
+    wait_for_room(set, wanted, cancelled);
+  }
+  save_now_and_then(set);
 }
 
 void Scanner::wait_for_room(spool::JobSet& set, std::optional<uint64_t> wanted,
@@ -234,6 +236,12 @@ void Scanner::save_now_and_then(const spool::JobSet& set) {
 
 bool Scanner::save_index(const spool::JobSet& set) {
   if (!index_ || !index_is_loaded_) return false;
+  if (std::exchange(has_news_, false)) add_to_index(set);
+  return index_->save(saw_every_file_ ? spool::HeaderIndex::Scan::whole
+                                      : spool::HeaderIndex::Scan::cut_short);
+}
+
+void Scanner::add_to_index(const spool::JobSet& set) {
   set.for_each([this](const spool::ScannedJob& job) {
     if (!job.stood_since) return;
     const spool::IndexRow* row = index_->find(job.name, job.id, *job.stood_since);
@@ -246,8 +254,6 @@ bool Scanner::save_index(const spool::JobSet& set) {
                                      .sealed_bytes = job.sealed_bytes,
                                      .sealed_as = job.sealed_as});
   });
-  return index_->save(saw_every_file_ ? spool::HeaderIndex::Scan::whole
-                                      : spool::HeaderIndex::Scan::cut_short);
 }
 
 void Scanner::close_index(const spool::JobSet& set) {
@@ -305,6 +311,7 @@ std::optional<spool::ScannedJob> Scanner::take_header(const Source& source,
                         .sealed_as = sealed_as(header),
                         .stood_since = source.stood_since};
   set.add(job);
+  has_news_ = true;
   return job;
 }
 

@@ -73,6 +73,9 @@ class Scanner {
   // looked at again by this run.
   void pass_over(const spool::ScannedJob& job, const std::string& reason);
 
+  // What else the last scan saw.
+  const std::vector<std::string>& temporaries() const { return temporaries_; }
+
   // Files that were skipped so far.
   size_t skipped() const { return skipped_total_; }
 
@@ -94,8 +97,12 @@ class Scanner {
                     const std::function<bool()>& cancelled);
   // Whether the index spares us to read this file.
   bool is_known(const std::string& name, spool::JobSet& set);
+  // Reads its header, or starts to.
+  void read(const std::string& name, spool::JobSet& set, std::optional<uint64_t> wanted,
+            const std::function<bool()>& cancelled);
   bool is_known_here(const std::string& name, const spool::FileIdentity& id,
                      const spool::JobSet& set) const;
+  void add_to_index(const spool::JobSet& set);
   void save_now_and_then(const spool::JobSet& set);
   void read_plain(const std::string& name, const spool::JobFile& file, spool::JobSet& set);
   // Whether no decoder has to be asked.
@@ -119,7 +126,9 @@ class Scanner {
   JobOpener opener_;
   std::optional<spool::HeaderIndex> index_;
   bool index_is_loaded_ = false;
+  std::vector<std::string> temporaries_;
   bool saw_every_file_ = false;
+  bool has_news_ = false;  // headers that did not come from the index
   bool believes_names_;
   bool guesses_were_read_ = false;  // where nothing was due
   bool is_first_scan_ = true;       // nothing is known yet
