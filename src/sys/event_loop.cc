@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <utility>
@@ -14,6 +15,11 @@
 namespace penstock::sys {
 
 namespace {
+
+// To look once takes a microsecond, and the keeper's steps between two jobs take less than a
+// hundred.
+constexpr auto kSomebodyElseRan = std::chrono::microseconds(200);
+constexpr unsigned kMostLeftOut = 255;
 
 UniqueFd checked(int fd, const char* what) {
   if (fd < 0) throw Error::from_errno(what);
@@ -38,14 +44,37 @@ int EventLoop::look(Events& events, int timeout_ms) const {
   throw Error::from_errno("wait for events");
 }
 
-void EventLoop::turn(std::chrono::microseconds patience) {
-  using Clock = std::chrono::steady_clock;
-  Events events{};
-  int count = 0;
-  if (patience.count() > 0) {
-    const auto end = Clock::now() + patience;
-    while ((count = look(events, 0)) == 0 && Clock::now() < end) sched_yield();
+bool StandBy::is_worth_an_attempt() {
+  if (left_out_ == 0) return true;
+  --left_out_;
+  return false;
+}
+
+bool StandBy::goes_on(std::chrono::nanoseconds since_last_look) {
+  if (since_last_look <= kSomebodyElseRan) return true;
+  left_out_ = penalty_ = std::min(2 * penalty_ + 1, kMostLeftOut);
+  return false;
+}
+
+// What look() says; 0 if nothing has come.
+int EventLoop::stand_by(Events& events, std::chrono::microseconds patience) {
+  if (!standing_by_.is_worth_an_attempt()) return 0;
+  const auto begin = Clock::now();
+  for (auto last = begin; last - begin < patience;) {
+    if (const int count = look(events, 0); count != 0) {
+      standing_by_.has_paid();
+      return count;
+    }
+    sched_yield();
+    const auto now = Clock::now();
+    if (!standing_by_.goes_on(now - std::exchange(last, now))) return 0;
   }
+  return 0;
+}
+
+void EventLoop::turn(std::chrono::microseconds patience) {
+  Events events{};
+  int count = patience.count() > 0 ? stand_by(events, patience) : 0;
   if (count == 0) count = look(events, -1);
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events.at(static_cast<size_t>(i));

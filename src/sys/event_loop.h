@@ -17,6 +17,21 @@ namespace penstock::sys {
 
 class Watch;
 
+// Whether to look again and again for an event that comes soon, instead of falling asleep: not
+// where somebody else wants the processor, who would then only run later, and we after him. After
+// an attempt that showed as much the next ones are left out, more of them each time. Pure.
+class StandBy {
+ public:
+  bool is_worth_an_attempt();
+  // Nothing has come, and so much time has passed since the last look. Whether to look again.
+  bool goes_on(std::chrono::nanoseconds since_last_look);
+  void has_paid() { penalty_ /= 2; }
+
+ private:
+  unsigned left_out_ = 0;  // attempts that are still to be left out
+  unsigned penalty_ = 0;   // so many were the last time
+};
+
 class EventLoop {
  public:
   EventLoop();
@@ -24,22 +39,29 @@ class EventLoop {
   EventLoop& operator=(const EventLoop&) = delete;
 
   // Waits for at least one event and calls everybody concerned. A callback may make and destroy
-  // watches, its own too. For `patience` it does not go to sleep, but looks again and again and
-  // gives way to whoever wants the processor: for an event that comes sooner than a sleeper wakes
-  // (35 us on an idle virtual machine).
+  // watches, its own too. For `patience` it stands by, if that is of use: for an event that comes
+  // soon (to wake a sleeper takes 35 us on an idle virtual machine).
   void turn(std::chrono::microseconds patience = {});
-  // Turns until `done()`; asked before each wait.
+  // Turns until `done()`; asked before each wait. Stands by for `patience` in all.
   template <typename Done>
-  void run_until(Done done) {
-    while (!done()) turn();
+  void run_until(Done done, std::chrono::microseconds patience = {}) {
+    if (patience.count() == 0) {
+      while (!done()) turn();
+      return;
+    }
+    const auto end = Clock::now() + patience;
+    while (!done()) turn(std::chrono::duration_cast<std::chrono::microseconds>(end - Clock::now()));
   }
 
  private:
   friend class Watch;
+  using Clock = std::chrono::steady_clock;
   using Events = std::array<epoll_event, 16>;
   int look(Events& events, int timeout_ms) const;
+  int stand_by(Events& events, std::chrono::microseconds patience);
 
   UniqueFd epoll_;
+  StandBy standing_by_;
   uint64_t next_id_ = 1;
   // Looked up for each event, so a watch that left during a turn is not called.
   std::unordered_map<uint64_t, Watch*> watches_;

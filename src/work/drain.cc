@@ -14,6 +14,8 @@
 
 namespace penstock::work {
 
+using namespace std::chrono_literals;
+
 using spool::OnError;
 using spool::ScannedJob;
 
@@ -21,10 +23,12 @@ namespace {
 
 // How often one and the same number may turn out to be another file at its turn before we give up.
 constexpr int kMostChanges = 5;
+// Of a row of small jobs each is over so soon that to be woken up takes a twentieth of its time.
+constexpr auto kSoon = 1ms;
 // How often one job is run again in one run because it stood still (--on-stall retry).
 constexpr int kMostStallRetries = 3;
 // A scan that began no longer ago has seen what there is.
-constexpr auto kJustNow = std::chrono::milliseconds(20);
+constexpr auto kJustNow = 20ms;
 
 }  // namespace
 
@@ -242,12 +246,17 @@ void Drain::run_and_commit(const spool::Turn& turn) {
   }
   const spool::Attempt attempt = begin_job(job);
   ++end_.done;
+  const auto begins = std::chrono::steady_clock::now();
   const JobEnd end = run_job(context(),
                              {.queue = queue_,
                               .job = job,
                               .attempt = attempt,
-                              .started = [&] { begin_jobs_after(job.number, end_.done); }},
+                              .started = [&] { begin_jobs_after(job.number, end_.done); },
+                              .patience = patience_},
                              *opened);
+  // Other lanes have a better use for the processor.
+  const bool ends_soon = std::chrono::steady_clock::now() - begins < kSoon && settings_.lanes == 1;
+  patience_ = ends_soon ? kSoon : 0us;
   if (opened->upstream) scanner_->retire(std::move(opened->upstream));
   record_.job->end = end.how;
   if (end.kind == JobEnd::Kind::failed) record_.job->failed_at = Timestamp::now();

@@ -159,6 +159,7 @@ class Drain {
   bool removed_any_ = false;
   bool command_checked_ = false;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::chrono::microseconds patience_{};  // with the end of the next job
   int stalled_in_a_row_ = 0;
   int changed_in_a_row_ = 0;
   std::optional<std::string> cut_short_;  // the job that was in flight when a signal came

@@ -61,7 +61,8 @@ bool is_cut_short(const Outcome& outcome, Interruption& interruption) {
 }
 
 // Waits for the run, telling it of a signal and people of its progress.
-Outcome wait_for(const JobContext& context, pipeline::Run& run, const std::string& name) {
+Outcome wait_for(const JobContext& context, pipeline::Run& run, const std::string& name,
+                 std::chrono::microseconds patience = {}) {
   // Both leave this run alone again, also if an exception ends the wait.
   struct Listeners {
     Listeners(const JobContext& to, pipeline::Run& run, const std::string& name) : context(to) {
@@ -78,7 +79,7 @@ Outcome wait_for(const JobContext& context, pipeline::Run& run, const std::strin
   };
   {
     const Listeners listeners(context, run, name);
-    context.engine.loop.run_until([&run] { return run.is_done(); });
+    context.engine.loop.run_until([&run] { return run.is_done(); }, patience);
   }
   Outcome outcome = run.outcome();
   if (is_cut_short(outcome, context.interruption)) outcome.kind = Outcome::Kind::interrupted;
@@ -352,7 +353,7 @@ JobEnd run_job(const JobContext& context, const QueueJob& job, OpenedJob& opened
   }
   pipeline::Run run(context.engine, context.options, std::move(config));
   if (job.started) job.started();
-  const Outcome outcome = wait_for(context, run, cat("job ", job.job.number));
+  const Outcome outcome = wait_for(context, run, cat("job ", job.job.number), job.patience);
   if (opened.upstream) {
     context.engine.loop.run_until(
         [&] { return opened.upstream->is_gone() || opened.upstream->processes().keeper_died(); });

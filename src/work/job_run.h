@@ -2,6 +2,7 @@
 // commits nothing.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -59,7 +60,8 @@ struct QueueJob {
   const spool::Queue& queue;
   const spool::ScannedJob& job;
   spool::Attempt attempt;
-  std::function<void()> started;  // called once the command has been ordered; may be null
+  std::function<void()> started;         // called once the command has been ordered; may be null
+  std::chrono::microseconds patience{};  // for EventLoop::run_until(), if it will be over soon
 };
 // What it has no use for, as a decoder whose job is not run, stays in `opened`.
 JobEnd run_job(const JobContext& context, const QueueJob& job, OpenedJob& opened);
