@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -64,6 +66,14 @@ std::optional<UniqueFd> Directory::try_open(const std::string& name, int flags, 
 
 std::optional<UniqueFd> Directory::try_look_at(const std::string& name) const {
   return try_open_beneath(fd_.get(), name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+}
+
+std::optional<UniqueFd> Directory::try_hold(const std::string& name) const {
+  struct statfs system {};
+  if (::fstatfs(fd_.get(), &system) != 0 || system.f_type == NFS_SUPER_MAGIC) return std::nullopt;
+  UniqueFd fd(::openat(fd_.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) return std::nullopt;
+  return fd;
 }
 
 std::optional<UniqueFd> Directory::try_create_unnamed(mode_t mode) const {

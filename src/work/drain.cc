@@ -25,6 +25,8 @@ namespace {
 constexpr int kMostChanges = 5;
 // Of a row of small jobs each is over so soon that to be woken up takes a twentieth of its time.
 constexpr auto kSoon = 1ms;
+// A job file of at most so many bytes.
+constexpr uint64_t kSmall = 1UL << 20U;
 // How often one job is run again in one run because it stood still (--on-stall retry).
 constexpr int kMostStallRetries = 3;
 // A scan that began no longer ago has seen what there is.
@@ -251,7 +253,11 @@ void Drain::run_and_commit(const spool::Turn& turn) {
                              {.queue = queue_,
                               .job = job,
                               .attempt = attempt,
-                              .started = [&] { begin_jobs_after(job.number, end_.done); },
+                              .started =
+                                  [&] {
+                                    begin_jobs_after(job.number, end_.done);
+                                    removed_.reset();
+                                  },
                               .patience = patience_},
                              *opened);
   // Other lanes have a better use for the processor.
@@ -440,6 +446,10 @@ void Drain::advance_past(const ScannedJob& job, FileAfter file, spool::Durable r
 
 void Drain::remove(const ScannedJob& job) {
   set_.remove(job.name);
+  // To free its blocks takes longer than to take its name, and can be done beside the next command.
+  // What is large may be room that one needs.
+  removed_.reset();
+  if (job.id.size <= kSmall) removed_ = jobs_->directory().try_hold(job.name);
   switch (jobs_->remove(job.name, job.id)) {
     case spool::JobDirectory::Removal::removed:
       removed_any_ = true;
