@@ -29,6 +29,8 @@ struct FilePayload {       // `size` bytes from `offset` on; fewer is a failure
   uint64_t offset = 0;
   uint64_t size = 0;
   std::string name;
+  // All of them, if they are at hand already; `fd` is only there if it is needed then.
+  std::optional<std::vector<uint8_t>> bytes;
 };
 struct StreamPayload {  // whatever is left in a descriptor that is not ours alone (borrowed)
   int fd = -1;
@@ -129,6 +131,8 @@ class Run {
   void feed_nothing();
   void feed_at_once(FilePayload& file);
   void feed_file(FilePayload& file);
+  // A descriptor, if it has none.
+  static void give_file(FilePayload& file);
   void feed_by_pump(Pump::Config config);
   void feed_directly();
   sys::Pipe make_command_pipe(size_t& size);

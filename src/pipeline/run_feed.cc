@@ -19,6 +19,14 @@ namespace {
 // A plain payload of at most this size needs no thread and no gate.
 constexpr size_t kAtOnceBytes = 64UL << 10U;
 
+// Up to its end, if that comes too soon.
+std::vector<uint8_t> read_all(const FilePayload& file) {
+  std::vector<uint8_t> bytes(file.size);
+  bytes.resize(
+      sys::pread_full(file.fd.get(), bytes, static_cast<off_t>(file.offset), printable(file.name)));
+  return bytes;
+}
+
 }  // namespace
 
 // Leaves the command's stdin in command_stdin_ (or nothing, where it inherits ours), and the gate,
@@ -29,6 +37,7 @@ void Run::feed_command() {
   } else if (auto* file = std::get_if<FilePayload>(&config_.payload)) {
     if (options_.stdin_kind == StdinKind::file) {
       assert(!config_.seal);
+      give_file(*file);
       command_stdin_ = std::move(file->fd);  // it stands at the payload
     } else if (file->size <= kAtOnceBytes) {
       feed_at_once(*file);
@@ -73,17 +82,16 @@ void Run::feed_nothing() {
 // Into an ordinary pipe before the command is there; the write end is closed, and all is said. What
 // is sealed has been checked by then.
 void Run::feed_at_once(FilePayload& file) {
-  std::vector<uint8_t> bytes(file.size);
-  const size_t count =
-      sys::pread_full(file.fd.get(), bytes, static_cast<off_t>(file.offset), printable(file.name));
+  if (!file.bytes) file.bytes = read_all(file);
+  const std::vector<uint8_t>& bytes = *file.bytes;
   if (config_.seal) {
     SealCheck check(*config_.seal);
-    check.add(std::span(bytes).first(count));
+    check.add(bytes);
     check.finish();
   }
-  if (count < file.size) {
-    throw Error(cat(printable(file.name), " shrank while it was read: ", file.size - count, " of ",
-                    file.size, " payload bytes are missing"));
+  if (bytes.size() < file.size) {
+    throw Error(cat(printable(file.name), " shrank while it was read: ", file.size - bytes.size(),
+                    " of ", file.size, " payload bytes are missing"));
   }
   sys::Pipe pipe = by_our_means(sys::Pipe::make);
   if (sys::pipe_size(pipe.write.get()) < bytes.size()) {
@@ -97,6 +105,7 @@ void Run::feed_at_once(FilePayload& file) {
 }
 
 void Run::feed_file(FilePayload& file) {
+  give_file(file);
   source_ = std::move(file.fd);
   Pump::Config config{.source = source_.get(), .seal = config_.seal, .name = printable(file.name)};
   if (config_.seal) {
@@ -108,6 +117,13 @@ void Run::feed_file(FilePayload& file) {
     config.expected = file.size;
   }
   feed_by_pump(std::move(config));
+}
+
+void Run::give_file(FilePayload& file) {
+  if (file.fd) return;
+  file.fd = sys::make_memfd("penstock-payload");
+  sys::write_all(file.fd.get(), file.bytes.value(), printable(file.name));
+  sys::seek(file.fd.get(), 0, printable(file.name));
 }
 
 void Run::feed_by_pump(Pump::Config config) {

@@ -27,6 +27,7 @@ void Run::verify_first() {
     spool.source = stream->fd;
     spool.name = stream->name;
   } else if (auto* file = std::get_if<FilePayload>(&config_.payload)) {
+    give_file(*file);
     spool.source = file->fd.get();
     spool.name = file->name;
     if (::lseek(file->fd.get(), static_cast<off_t>(file->offset), SEEK_SET) < 0) {

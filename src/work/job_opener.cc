@@ -187,15 +187,13 @@ std::string JobOpener::why_no_header(const pipeline::HeaderRead& header, bool do
                                         " (see --header-timeout)"));
 }
 
-bool JobOpener::take_whole(const HeaderPeek::Whole& whole, OpenedJob& opened,
-                           std::string& reason) const {
+bool JobOpener::take_whole(HeaderPeek::Whole& whole, OpenedJob& opened, std::string& reason) const {
   if (const auto objection = decoding_.objection_to(whole.header)) {
     reason = *objection;
     return false;
   }
   opened.metadata = whole.header.metadata();
-  opened.decoded = {.fd = sys::make_memfd("penstock-payload"), .size = whole.payload.size()};
-  sys::write_all(opened.decoded->fd.get(), whole.payload, "the decoded payload");
+  opened.decoded = std::move(whole.payload);
   return true;
 }
 

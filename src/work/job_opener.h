@@ -30,11 +30,8 @@ struct OpenedJob {
   spool::JobFile file;                           // plain: stands at the payload
   uint64_t payload_offset = 0;                   // plain
   std::unique_ptr<pipeline::Upstream> upstream;  // with a decoder
-  struct Decoded {
-    sys::UniqueFd fd;
-    uint64_t size = 0;
-  };
-  std::optional<Decoded> decoded;  // instead of a decoder: a small payload, good to its end
+  // Instead of a decoder: a small payload, good to its end.
+  std::optional<std::vector<uint8_t>> decoded;
 };
 
 class JobOpener {
@@ -76,7 +73,7 @@ class JobOpener {
   bool read_plain(const spool::ScannedJob& job, OpenedJob& opened, std::string& reason) const;
   bool read_decoded(const spool::ScannedJob& job, OpenedJob& opened, std::string& reason,
                     const std::function<bool()>& cancelled, const std::function<void()>& waits);
-  bool take_whole(const HeaderPeek::Whole& whole, OpenedJob& opened, std::string& reason) const;
+  bool take_whole(HeaderPeek::Whole& whole, OpenedJob& opened, std::string& reason) const;
   std::string why_no_header(const pipeline::HeaderRead& header, bool done,
                             const spool::ScannedJob& job) const;
 

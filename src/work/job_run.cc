@@ -279,9 +279,9 @@ void set_payload(pipeline::Run::Config& config, const QueueJob& job, OpenedJob& 
   if (opened.upstream) {
     config.payload = std::move(opened.upstream);
   } else if (opened.decoded) {
-    config.payload = pipeline::FilePayload{.fd = std::move(opened.decoded->fd),
-                                           .size = opened.decoded->size,
-                                           .name = "the decoded payload"};
+    config.payload = pipeline::FilePayload{.size = opened.decoded->size(),
+                                           .name = "the decoded payload",
+                                           .bytes = std::move(opened.decoded)};
   } else {
     config.payload = pipeline::FilePayload{.fd = std::move(opened.file.fd),
                                            .offset = opened.payload_offset,
