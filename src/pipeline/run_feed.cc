@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -82,8 +83,8 @@ void Run::feed_nothing() {
 // Into an ordinary pipe before the command is there; the write end is closed, and all is said. What
 // is sealed has been checked by then.
 void Run::feed_at_once(FilePayload& file) {
-  if (!file.bytes) file.bytes = read_all(file);
-  const std::vector<uint8_t>& bytes = *file.bytes;
+  auto at_hand = std::exchange(file.bytes, std::nullopt);
+  std::vector<uint8_t> bytes = at_hand ? std::move(*at_hand) : read_all(file);
   if (config_.seal) {
     SealCheck check(*config_.seal);
     check.add(bytes);
@@ -96,6 +97,7 @@ void Run::feed_at_once(FilePayload& file) {
   sys::Pipe pipe = by_our_means(sys::Pipe::make);
   if (sys::pipe_size(pipe.write.get()) < bytes.size()) {
     // A user with too many pipes gets small ones (R07): then it is fed like a large payload.
+    file.bytes = std::move(bytes);
     feed_file(file);
     return;
   }
@@ -121,9 +123,12 @@ void Run::feed_file(FilePayload& file) {
 
 void Run::give_file(FilePayload& file) {
   if (file.fd) return;
-  file.fd = sys::make_memfd("penstock-payload");
-  sys::write_all(file.fd.get(), file.bytes.value(), printable(file.name));
-  sys::seek(file.fd.get(), 0, printable(file.name));
+  assert(file.bytes);
+  by_our_means([&] {
+    file.fd = sys::make_memfd("penstock-payload");
+    sys::write_all(file.fd.get(), *file.bytes, printable(file.name));
+    sys::seek(file.fd.get(), 0, printable(file.name));
+  });
 }
 
 void Run::feed_by_pump(Pump::Config config) {

@@ -36,9 +36,8 @@ class Words {
   std::string line_;
 };
 
-// Takes the words of a line one by one; the first bad one makes all bad. What is kept of a line is
-// read on each run, a hundred thousand times perhaps: each byte is looked at once, its checksum
-// made as well.
+// Takes the words of a line one by one; the first bad one makes all bad. The way to the end of a
+// word makes the checksum, too: an index may have a hundred thousand lines, read in each run.
 class Reader {
  public:
   explicit Reader(std::string_view line) : rest_(line) {}

@@ -68,9 +68,22 @@ std::optional<UniqueFd> Directory::try_look_at(const std::string& name) const {
   return try_open_beneath(fd_.get(), name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 }
 
-std::optional<UniqueFd> Directory::try_hold(const std::string& name) const {
+bool Directory::lets_names_go() const {
   struct statfs system {};
-  if (::fstatfs(fd_.get(), &system) != 0 || system.f_type == NFS_SUPER_MAGIC) return std::nullopt;
+  if (::fstatfs(fd_.get(), &system) != 0) return false;
+  switch (system.f_type) {
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::optional<UniqueFd> Directory::try_hold(const std::string& name) const {
   UniqueFd fd(::openat(fd_.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) return std::nullopt;
   return fd;

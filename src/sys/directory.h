@@ -40,9 +40,11 @@ class Directory {
   // A new file without a name, open for writing, to be given one by link(); nothing where the file
   // system has no such thing or /proc, which link() needs, is not there.
   std::optional<UniqueFd> try_create_unnamed(mode_t mode = 0666) const;
+  // Whether a name goes at once here though its file is held: known of local file systems. (NFS,
+  // for one, gives it another name then.)
+  bool lets_names_go() const;
   // What keeps the file `name` (or the link) from being gone when its name is: its blocks are freed
-  // when this is closed. Nothing where there is none, and where a removal would not be one any more
-  // (NFS gives it another name then).
+  // when this is closed. Nothing where there is none.
   std::optional<UniqueFd> try_hold(const std::string& name) const;
   // False if there was no such name.
   bool remove(const std::string& name) const;

@@ -62,7 +62,7 @@ int EventLoop::stand_by(Events& events, std::chrono::microseconds patience) {
   const auto begin = Clock::now();
   for (auto last = begin; last - begin < patience;) {
     if (const int count = look(events, 0); count != 0) {
-      standing_by_.has_paid();
+      if (last != begin) standing_by_.has_paid();
       return count;
     }
     sched_yield();

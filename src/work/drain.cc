@@ -23,7 +23,8 @@ namespace {
 
 // How often one and the same number may turn out to be another file at its turn before we give up.
 constexpr int kMostChanges = 5;
-// Of a row of small jobs each is over so soon that to be woken up takes a twentieth of its time.
+// Of a row of small jobs each is over so soon that to be woken up takes a twentieth of its time:
+// where the last one took no longer, the end of the next one is stood by for as long.
 constexpr auto kSoon = 1ms;
 // A job file of at most so many bytes.
 constexpr uint64_t kSmall = 1UL << 20U;
@@ -79,6 +80,7 @@ void Drain::drain() {
 void Drain::lock_queue() {
   try {
     jobs_.emplace(queue_.jobs());
+    holds_removed_ = jobs_->directory().lets_names_go();
     lock_ = queue_.lock(settings_.lock_wait);
   } catch (const Error& error) {
     throw RunFailure(FailureKind::no_queue, error.message());
@@ -449,7 +451,7 @@ void Drain::remove(const ScannedJob& job) {
   // To free its blocks takes longer than to take its name, and can be done beside the next command.
   // What is large may be room that one needs.
   removed_.reset();
-  if (job.id.size <= kSmall) removed_ = jobs_->directory().try_hold(job.name);
+  if (holds_removed_ && job.id.size <= kSmall) removed_ = jobs_->directory().try_hold(job.name);
   switch (jobs_->remove(job.name, job.id)) {
     case spool::JobDirectory::Removal::removed:
       removed_any_ = true;
@@ -458,6 +460,7 @@ void Drain::remove(const ScannedJob& job) {
       Log::debug(cat(title_of(job), " was removed by somebody else"));
       return;
     case spool::JobDirectory::Removal::changed:
+      removed_.reset();
       Log::warn(cat(title_of(job), " was replaced while it ran; the new file stays"));
       return;
   }

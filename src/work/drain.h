@@ -157,7 +157,9 @@ class Drain {
   std::vector<spool::ScannedJob> by_time_;  // Timestamp order, latest first
   bool timestamps_listed_ = false;
   bool removed_any_ = false;
-  std::optional<sys::UniqueFd> removed_;  // a small one, until the next job has begun
+  bool holds_removed_ = false;
+  // A small one, until the next command has begun, another one is removed, or the run is over.
+  std::optional<sys::UniqueFd> removed_;
   bool command_checked_ = false;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::chrono::microseconds patience_{};  // with the end of the next job

@@ -101,8 +101,8 @@ void Drain::settle_record() {
 // Files of jobs that were done before, whose removal was interrupted or undone, go; other old ones
 // are told about.
 void Drain::recover() {
-  for (const std::string& name :
-       spool::sweep_temporaries(jobs_->directory(), scanner_->temporaries(), Timestamp::now())) {
+  for (const std::string& name : spool::sweep_temporaries(
+           jobs_->directory(), scanner_->take_temporaries(), Timestamp::now())) {
     Log::info(cat("removed ", printable(name),
                   ", a temporary file that somebody left more than a day ago"));
   }

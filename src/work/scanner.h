@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pipeline/engine.h"
@@ -73,8 +74,8 @@ class Scanner {
   // looked at again by this run.
   void pass_over(const spool::ScannedJob& job, const std::string& reason);
 
-  // What else the last scan saw.
-  const std::vector<std::string>& temporaries() const { return temporaries_; }
+  // What else the last scan saw; once.
+  std::vector<std::string> take_temporaries() { return std::exchange(temporaries_, {}); }
 
   // Files that were skipped so far.
   size_t skipped() const { return skipped_total_; }

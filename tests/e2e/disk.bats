@@ -140,37 +140,66 @@ first_fails() {
   done
 }
 
+# was_refused_at NUMBER LIMIT - nothing ran or went from this job on, and the reason is told.
+was_refused_at() {
+  [ "$(cat q/nextseq)" = "$1" ] && [ -e "q/jobs/fspl-$1.fspl" ] && [ ! -e "got/$1" ] && grep -q "Too many open files" err || fail "with $2: status $status"
+}
+
 @test "too few descriptors are no failure of a job: with --on-error Delete it stays, or runs" {
   local n refused=0
   for n in $(seq 14 26); do
     rm -rf q seq got/* && penstock queue-init -q q && jobs=0
     add_job <<<"one"
+    add_job <<<"two"
     status=0
     (ulimit -n "$n"; exec timeout 60 "$PENSTOCK" queue-process -q q --on-error Delete "${keep[@]}") >out 2>err </dev/null 3>&- || status=$?
     if [ "$status" = 0 ]; then
-      [ "$(cat got/1)" = one ] || fail "with $n the job was passed over"
+      [ "$(cat got/1 got/2)" = $'one\ntwo' ] || fail "with $n a job was passed over"
     else
       refused=$((refused + 1))
-      [ "$(cat q/nextseq)" = 1 ] && [ -e q/jobs/fspl-1.fspl ] && grep -q "Too many open files" err || fail "with $n: status $status"
+      was_refused_at "$(cat q/nextseq)" "$n"
     fi
   done
   [ "$refused" -gt 2 ] && [ "$refused" -lt 13 ] || fail "refused $refused of 13"
 }
 
-@test "too few descriptors are no failure of a job that is decoded in-process either" {
-  local n refused=0
+# refused_when_decoded SIZE - of 19 limits, so many refuse to run two jobs of so many bytes.
+refused_when_decoded() {
+  local n
+  refused=0
+  head -c "$1" /dev/urandom >payload
   for n in $(seq 14 32); do
     rm -rf q seq got/* && penstock queue-init -q q && jobs=0
-    head -c 300000 /dev/urandom >payload
+    add_job zstd -q -c <payload
     add_job zstd -q -c <payload
     status=0
     (ulimit -n "$n"; exec timeout 60 "$PENSTOCK" queue-process -q q -d zstdcat --on-error Delete "${keep[@]}") >out 2>err </dev/null 3>&- || status=$?
     if [ "$status" = 0 ]; then
-      cmp payload got/1 || fail "with $n the job was passed over"
+      cmp payload got/1 && cmp payload got/2 || fail "with $n a job was passed over"
     else
       refused=$((refused + 1))
-      [ "$(cat q/nextseq)" = 1 ] && [ -e q/jobs/fspl-1.fspl ] && grep -q "Too many open files" err || fail "with $n: status $status"
+      was_refused_at "$(cat q/nextseq)" "$n"
     fi
   done
+}
+
+@test "too few descriptors are no failure of a job that is decoded in-process either" {
+  refused_when_decoded 300000
   [ "$refused" -gt 2 ] && [ "$refused" -lt 19 ] || fail "refused $refused of 19"
+}
+
+@test "too few descriptors are no failure of a small job that is decoded whole" {
+  refused_when_decoded 20000
+  [ "$refused" -gt 2 ] && [ "$refused" -lt 19 ] || fail "refused $refused of 19"
+}
+
+@test "want of memory for a decoded payload that is verified before is no failure of its job" {
+  rm -rf q seq && penstock queue-init -q q && jobs=0
+  head -c 20000 /dev/urandom >payload
+  add_job zstd -q -c <payload
+  status=0
+  strace -f -qq -o trace -e trace=memfd_create -e inject=memfd_create:error=EPERM \
+    "$PENSTOCK" queue-process -q q -d zstdcat --verify before --on-error Delete "${keep[@]}" >out 2>err || status=$?
+  grep -q "INJECTED" trace
+  [ "$status" -ne 0 ] && [ "$(cat q/nextseq)" = 1 ] && [ -e q/jobs/fspl-1.fspl ] || fail "status $status"
 }
