@@ -203,3 +203,19 @@ refused_when_decoded() {
   grep -q "INJECTED" trace
   [ "$status" -ne 0 ] && [ "$(cat q/nextseq)" = 1 ] && [ -e q/jobs/fspl-1.fspl ] || fail "status $status"
 }
+
+@test "a small job file is held over its removal until the next command has begun; a large one is not" {
+  case "$(stat -f -c %T .)" in ext2/ext3 | xfs | btrfs | f2fs | tmpfs) ;; *) skip "NOT TESTED: on $(stat -f -c %T .) nothing is held" ;; esac
+  rm -rf q seq && penstock queue-init -q q && jobs=0
+  add_job <<<"small"
+  head -c 2000000 /dev/urandom >payload
+  add_job <payload
+  add_job <<<"last"
+  # Each command sees in the end that its processor holds nothing that has no name any more.
+  strace -qq -o trace -e trace=openat,unlinkat "$PENSTOCK" queue-process -q q timeout -- 20 sh -c '
+    cat >/dev/null; pid=$(grep -ao "pid=[0-9]*" q/nextseq.lock); pid=${pid#pid=}
+    while ls -l "/proc/$pid/fd" | grep "jobs/.*deleted"; do sleep 0.02; done; echo "$FSPL_SEQ" >>freed' >out 2>err </dev/null
+  [ "$(cat freed)" = $'1\n2\n3' ]
+  grep -q '"fspl-1.fspl", .*O_PATH' trace && grep -q '"fspl-3.fspl", .*O_PATH' trace
+  ! grep -q '"fspl-2.fspl", .*O_PATH' trace
+}
